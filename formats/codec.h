@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How values become the bytes of a type and back. quantize/ implements it; plans carry pointers to it,
+ * so the executor knows no type by name.
+ */
+#ifndef FORMATS_CODEC_H
+#define FORMATS_CODEC_H
+
+#include "formats/dtype.h"
+
+struct codec {
+    enum dtype dtype;
+
+    /* nrow rows of ncol values each (ncol a multiple of the block's elements) into dst. A tile of many
+     * rows at once, so that an implementation may work across blocks. `weights`, when not NULL, holds
+     * ncol importance weights that apply to every row. NULL when the type cannot be written. */
+    void (*encode)(const float *x, void *dst, size_t nrow, size_t ncol, const float *weights);
+
+    /* n values (a multiple of the block's elements). NULL when the type cannot be read as numbers. */
+    void (*decode)(const void *src, float *x, size_t n);
+
+    /* The encoder looks at a whole row, so a row must not be cut into tiles. */
+    bool whole_rows;
+};
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * GGUF v2 and v3, little endian.
+ * Source: docs/gguf.md of github.com/ggml-org/ggml, and the checks of its reader.
+ */
+#ifndef FORMATS_GGUF_H
+#define FORMATS_GGUF_H
+
+#include "formats/source.h"
+
+#define GGUF_DEFAULT_ALIGNMENT 32u
+#define GGUF_MAX_RANK 4
+#define GGUF_MAX_KEY 65535u
+
+/* Adds the tensors and metadata of an open file (source.files[file]) to s; file 0 sets s->meta,
+ * gguf_version and alignment. Nothing past the header is read. E_FORMAT, E_IO, E_LIMIT. */
+enum status gguf_read(struct source *s, uint32_t file, struct err *err);
+
+/* When the file just read is the first of a split set, opens and reads the others, which must lie in its
+ * folder under the names that follow from its own. */
+enum status gguf_read_split(struct source *s, struct err *err);
+
+bool gguf_probe(const unsigned char *head, size_t n);
+
+/* What the writer needs of one tensor. */
+struct gguf_entry {
+    const char *name;
+    enum dtype dtype;
+    uint32_t rank;
+    const uint64_t *shape; /* outermost first; written reversed */
+    uint64_t nbytes;
+    uint64_t off; /* set by gguf_header: from the start of the file */
+};
+
+/* Appends magic, version 3, metadata, tensor infos and the padding before the data to out, and sets the
+ * entries' offsets: in order, each tensor padded to the alignment (the last one too: *file_nbytes includes
+ * it). general.alignment in `meta` is honoured, else 32. Empty strings and arrays in `meta` are not
+ * written, as the reference writer does. */
+enum status gguf_header(const struct meta *meta, struct gguf_entry *entries, size_t n, struct buf *out,
+                        uint64_t *file_nbytes, struct err *err);
+
+/* "<stem>-00001-of-00003.gguf" in the arena: part is 0-based, stem is path without ".gguf". */
+char *gguf_split_name(struct arena *a, const char *path, uint32_t part, uint32_t nparts);
+
+#endif
