@@ -7,14 +7,14 @@ B := build/$(CONF)
 PREFIX ?= /usr/local
 PKG_CONFIG ?= pkg-config
 
-LIBS := libcjson libxxhash
+LIBS := libcjson libxxhash nettle yaml-0.1
 CC ?= gcc
 
-WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wvla \
+WARN := -Wall -Wextra -Wno-missing-field-initializers -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wvla \
 	-Wwrite-strings -Wpointer-arith -Wundef -Wformat=2 -Wnull-dereference -Wimplicit-fallthrough
 # Exactness: no contraction into FMA, no value-changing optimisation, no instruction set beyond the base.
 EXACT := -std=c11 -ffp-contract=off -fno-math-errno
-OPT_release := -O2 -g
+OPT_release := -O3 -g
 OPT_debug := -O0 -g
 OPT_asan := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 OPT_tsan := -O1 -g -fsanitize=thread
@@ -45,6 +45,15 @@ UNIT_BIN := $(patsubst %.c,$(B)/%,$(UNIT_SRC))
 FAULT_LIB := $(patsubst %.c,$(B)/%.so,$(FAULT_SRC))
 HEADERS := $(foreach d,$(FOLDERS) cli samples,$(wildcard $(d)/*.h))
 
+# One short line for each step; V=1 prints whole commands.
+ifeq ($(V),)
+Q := @
+say = @echo '  $(1)  $@'
+else
+Q :=
+say =
+endif
+
 .PHONY: all check check-quick check-peers lint hdr-check bench man install clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -59,9 +68,11 @@ build/mksample: $(B)/mksample
 endif
 
 $(B)/scion: $(call obj,$(CLI_SRC)) $(LIB)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
+	$(call say,LD)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
 $(B)/mksample: $(call obj,$(MKSAMPLE_SRC)) $(LIB)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
+	$(call say,LD)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
 $(LIB): $(call obj,$(LIB_SRC))
 	@rm -f $@
 	@$(AR) rcs $@ $^
@@ -74,15 +85,19 @@ FORCE:
 
 $(B)/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC)
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(LIB)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell $(PKG_CONFIG) --libs cmocka) $(ALL_LDLIBS)
+	$(call say,LD)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell $(PKG_CONFIG) --libs cmocka) $(ALL_LDLIBS)
 $(B)/tests/fault/%.so: tests/fault/%.c $(B)/flags
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CPPFLAGS) $(EXACT) -O2 -g $(WARN) -fPIC -shared -o $@ $< -ldl -pthread
+	$(call say,LD)
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(EXACT) -O2 -g $(WARN) -fPIC -shared -o $@ $< -ldl -pthread
 $(B)/bench/%: $(B)/bench/%.o $(LIB)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
+	$(call say,LD)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
 
 test-programs: $(UNIT_BIN) $(FAULT_LIB)
 

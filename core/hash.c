@@ -106,3 +106,11 @@ uint64_t hash_seeded(const void *p, size_t n)
     pthread_once(&seed_once, draw_seed);
     return XXH3_64bits_withSeed(n ? p : "", n, process_seed);
 }
+
+const char *hash_library(char out[16])
+{
+    unsigned v = XXH_versionNumber();
+
+    snprintf(out, 16, "%u.%u.%u", v / 10000 % 1000, v / 100 % 100, v % 100);
+    return out;
+}

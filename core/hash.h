@@ -27,4 +27,7 @@ bool digest_parse(const char *hex, struct digest *d); /* exactly 32 lower-case h
 /* 64-bit hash under a seed drawn once per process; never for anything that is written out. */
 uint64_t hash_seeded(const void *p, size_t n);
 
+/* Version of the library in use: "0.8.1". out has room for 16 bytes; returned. */
+const char *hash_library(char out[16]);
+
 #endif

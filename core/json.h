@@ -31,7 +31,10 @@ struct json_reader;
 
 /* text is borrowed and need not be terminated; name (borrowed) starts every error: "name:offset: ...". */
 struct json_reader *json_reader_new(const char *text, size_t n, const char *name);
-void json_reader_free(struct json_reader *r);
+void json_reader_free(struct json_reader *r); /* NULL is legal */
+
+/* Where the text starts in its file: added to the offsets in errors and in json_token_offset(). */
+void json_reader_set_base(struct json_reader *r, uint64_t off);
 
 /* The next token. Duplicate keys, trailing bytes and all other defects are E_FORMAT. */
 enum status json_next(struct json_reader *r, enum json_token *token, struct err *err);
@@ -99,5 +102,8 @@ void json_put_f64(struct json_writer *w, double v); /* shortest that reads back;
 void json_put_bool(struct json_writer *w, bool v);
 void json_put_null(struct json_writer *w);
 void json_put_tree(struct json_writer *w, const struct json *v); /* a parsed value again */
+
+/* Version of the library behind the tree: "1.7.15". */
+const char *json_library(void);
 
 #endif

@@ -9,8 +9,6 @@
 #include "formats/dtype.h"
 
 struct codec {
-    enum dtype dtype;
-
     /* nrow rows of ncol values each (ncol a multiple of the block's elements) into dst. A tile of many
      * rows at once, so that an implementation may work across blocks. `weights`, when not NULL, holds
      * ncol importance weights that apply to every row. NULL when the type cannot be written. */
@@ -18,6 +16,10 @@ struct codec {
 
     /* n values (a multiple of the block's elements). NULL when the type cannot be read as numbers. */
     void (*decode)(const void *src, float *x, size_t n);
+
+    /* Changes n encoded values in place to what encode(decode()) would give; NULL where that is nothing.
+     * It lets a copy stand in for a conversion. */
+    void (*recode)(void *data, size_t n);
 
     /* The encoder looks at a whole row, so a row must not be cut into tiles. */
     bool whole_rows;

@@ -9,15 +9,20 @@
 #include "formats/source.h"
 
 #define GGUF_DEFAULT_ALIGNMENT 32u
-#define GGUF_MAX_RANK 4
-#define GGUF_MAX_KEY 65535u
+#define GGUF_MAX_RANK          4
+#define GGUF_MAX_KEY           65535u
 
-/* Adds the tensors and metadata of an open file (source.files[file]) to s; file 0 sets s->meta,
- * gguf_version and alignment. Nothing past the header is read. E_FORMAT, E_IO, E_LIMIT. */
+/* Adds the tensors of the open file source.files[0] (file is 0) to s and sets s->meta, gguf_version and
+ * alignment. Nothing past the header is read, and the tensors tile the rest of the file. E_FORMAT, E_IO,
+ * E_LIMIT, E_NOMEM; E_UNSUPPORTED for version 1 and those after 3. */
 enum status gguf_read(struct source *s, uint32_t file, struct err *err);
 
+/* The same for any file of a split set; its metadata goes to m, which the caller has initialised. */
+enum status gguf_read_part(struct source *s, uint32_t file, struct meta *m, struct err *err);
+
 /* When the file just read is the first of a split set, opens and reads the others, which must lie in its
- * folder under the names that follow from its own. */
+ * folder under the names that follow from its own: E_IO when one is missing, E_FORMAT when one does not
+ * belong. E_USAGE, naming the first, when the file read is another part. */
 enum status gguf_read_split(struct source *s, struct err *err);
 
 bool gguf_probe(const unsigned char *head, size_t n);
@@ -35,11 +40,13 @@ struct gguf_entry {
 /* Appends magic, version 3, metadata, tensor infos and the padding before the data to out, and sets the
  * entries' offsets: in order, each tensor padded to the alignment (the last one too: *file_nbytes includes
  * it). general.alignment in `meta` is honoured, else 32. Empty strings and arrays in `meta` are not
- * written, as the reference writer does. */
+ * written, as the reference writer does; a scalar becomes one element in one dimension. E_UNSUPPORTED for
+ * what GGUF cannot hold, E_USAGE for an alignment that is no power of two, else as buf_check(). */
 enum status gguf_header(const struct meta *meta, struct gguf_entry *entries, size_t n, struct buf *out,
                         uint64_t *file_nbytes, struct err *err);
 
-/* "<stem>-00001-of-00003.gguf" in the arena: part is 0-based, stem is path without ".gguf". */
+/* "<stem>-00001-of-00003.gguf" in the arena: part is 0-based, stem is path without its file name's last
+ * extension. NULL as arena_alloc(). */
 char *gguf_split_name(struct arena *a, const char *path, uint32_t part, uint32_t nparts);
 
 #endif

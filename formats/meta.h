@@ -58,6 +58,8 @@ const struct meta_kv *meta_find(const struct meta *m, const char *key); /* NULL 
 /* Setters: a key that exists keeps its place and gets the new value. E_NOMEM is the only failure. An
  * empty string or array is stored as such; whether it is written is the writer's rule. */
 enum status meta_set(struct meta *m, struct meta_kv kv, struct err *err); /* copies key and data */
+/* As meta_set, for a key and data that lie in m's arena already: nothing is copied. */
+enum status meta_adopt(struct meta *m, struct meta_kv kv, struct err *err);
 enum status meta_set_u32(struct meta *m, const char *key, uint32_t v, struct err *err);
 enum status meta_set_f32(struct meta *m, const char *key, float v, struct err *err);
 enum status meta_set_bool(struct meta *m, const char *key, bool v, struct err *err);

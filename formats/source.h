@@ -30,10 +30,10 @@ struct source {
     const char *path;          /* as given, or the hub cache folder that org/name resolved to */
     const char *name;          /* the model's name: folder name, or org/name's last part */
     struct source_file *files; /* in reading order: shards by ascending name */
-    size_t nfile;
+    size_t nfile, file_cap; /* files and tensors are no part of the arena: they grow in place */
     struct tensor *tensors; /* by file, then by name in code-point order (safetensors) or in file
                                order (GGUF) */
-    size_t ntensor;
+    size_t ntensor, tensor_cap;
     struct map index; /* tensor name -> index */
 
     /* SOURCE_HF */
@@ -58,8 +58,14 @@ const struct tensor *source_find(const struct source *s, const char *name); /* N
  * the source is no folder. */
 const char *source_beside(struct source *s, const char *file_name);
 
-/* For the format readers: appends a file or tensor; duplicates of tensor names are E_FORMAT. */
+/* For the format readers: appends a file or tensor; duplicates of tensor names are E_FORMAT. A git-LFS
+ * pointer or an unfinished download in the file's place is E_FORMAT. */
 enum status source_add_file(struct source *s, const char *path, uint32_t *index, struct err *err);
 enum status source_add_tensor(struct source *s, const struct tensor *t, struct err *err);
+
+/* The same in two steps, for readers of many tensors: push each, then sort all from `first` on by name and
+ * make them known to the index. */
+enum status source_push_tensor(struct source *s, const struct tensor *t, struct err *err);
+enum status source_index_tensors(struct source *s, size_t first, struct err *err);
 
 #endif

@@ -12,7 +12,7 @@
 
 /* Adds the tensors of an open file (source.files[file]) to s, sorted by name, after every check: header
  * size and JSON, known fields and dtypes, offsets that tile the data exactly, sizes that equal
- * shape x dtype. __metadata__ of file 0 goes to s->st_meta. E_FORMAT, E_IO. */
+ * shape x dtype. __metadata__ of file 0 goes to s->st_meta. E_FORMAT, E_IO, E_LIMIT. */
 enum status st_read(struct source *s, uint32_t file, struct err *err);
 
 /* Whether the first bytes of a file look like safetensors. */
@@ -30,7 +30,8 @@ struct st_entry {
 
 /* Appends a file's header (size field included) to out, as the reference writer lays it out: data in the
  * order of the entries, which must be that of the reference (dtype alignment descending, then name) if
- * the file shall have its bytes; padded with blanks to 8. `metadata` may be NULL. */
+ * the file shall have its bytes; padded with blanks to 8. `metadata` (strings only) may be NULL.
+ * E_UNSUPPORTED for what safetensors cannot hold, E_LIMIT. */
 enum status st_header(struct st_entry *entries, size_t n, const struct meta *metadata, struct buf *out,
                       struct err *err);
 

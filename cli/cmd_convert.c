@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/cmd.h"
+#include "cli/run.h"
+#include "convert/convert.h"
+
+struct options {
+    struct opt_common common;
+    struct run_options run;
+    const char *out, *name, *pre;
+    int type, mtp;
+    bool mmproj;
+    uint64_t split_max_size, split_max_tensors;
+    struct opt_list metadata, allow_unknown;
+};
+
+static const char *const type_choices[] = {"auto", "f32", "f16", "bf16", "q8_0", NULL};
+static const enum dtype types[] = {DT_COUNT, DT_F32, DT_F16, DT_BF16, DT_Q8_0};
+static const char *const mtp_choices[] = {"auto", "keep", "drop", "only", NULL};
+static const enum mtp_mode mtp_modes[] = {MTP_AUTO, MTP_KEEP, MTP_DROP, MTP_ONLY};
+
+static const struct opt table[] = {
+    {.name = "output", .letter = 'o', .kind = OPT_PATH, OPT_FIELD(struct options, out), .arg = "OUT.gguf",
+     .help = "the file to write; a folder, or a path that ends in /: the file is named after the model"},
+    {.name = "type", .letter = 't', .kind = OPT_ENUM, OPT_FIELD(struct options, type), .arg = "TYPE",
+     .preset = "auto", .choices = type_choices, .help = "type of the weights; auto is the checkpoint's own"},
+    {.name = "mtp", .kind = OPT_ENUM, OPT_FIELD(struct options, mtp), .arg = "MODE", .preset = "auto",
+     .choices = mtp_choices,
+     .help = "multi-token-prediction head: keep what is there (auto), the same and fail when it is missing (keep), "
+             "leave it out (drop), or write the head alone (only)"},
+    {.name = "mmproj", .kind = OPT_FLAG, OPT_FIELD(struct options, mmproj),
+     .help = "convert the vision tower instead of the text model"},
+    {.name = "split-max-size", .kind = OPT_SIZE10, OPT_FIELD(struct options, split_max_size), .arg = "SIZE", .min = 1,
+     .help = "split into files of at most that many bytes of tensors (K, M, G: powers of 1000)"},
+    {.name = "split-max-tensors", .kind = OPT_U64, OPT_FIELD(struct options, split_max_tensors), .arg = "N", .min = 1,
+     .help = "split into files of at most that many tensors"},
+    {.name = "name", .kind = OPT_STR, OPT_FIELD(struct options, name), .arg = "NAME", .help = "the model's name"},
+    {.name = "metadata", .kind = OPT_REPEAT, OPT_FIELD(struct options, metadata), .arg = "KEY=VALUE",
+     .help = "set a general.* key, such as general.author or general.sampling.temp; an empty value leaves it out"},
+    {.name = "pre", .kind = OPT_STR, OPT_FIELD(struct options, pre), .arg = "NAME",
+     .help = "the pre-tokenizer's name (tokenizer.ggml.pre) instead of the one that is recognised"},
+    {.name = "allow-unknown", .kind = OPT_REPEAT, OPT_FIELD(struct options, allow_unknown), .arg = "NAME",
+     .help = "leave out an unknown tensor of that name (a shell pattern) instead of failing"},
+    OPT_ROWS_RUN(struct options),
+    OPT_ROWS_COMMON(struct options),
+    {0},
+};
+
+static const char *const about[] = {
+    "Converts a Hugging Face checkpoint (a folder, or org/name in the local cache) to a GGUF file, in one pass and "
+    "in the memory given. The file is the one that llama.cpp's converter writes, byte for byte.",
+    "The output appears under its name only when it is complete. An interrupted run leaves OUT.partial and "
+    "OUT.journal; the same command with --resume goes on from there.",
+    NULL,
+};
+
+static const struct cmd_example example[] = {
+    {"scion convert Qwen3.5-9B -o qwen3.5-9b.gguf", "in the checkpoint's own type"},
+    {"scion convert Qwen3.5-9B -o out/ --type q8_0", "named by rule: out/Qwen3.5-9B-Q8_0.gguf"},
+    {"scion convert Qwen3.5-9B -o head.gguf --mtp only", "the draft head alone"},
+    {"scion convert Qwen3.5-9B -o x.gguf --dry-run", "what would be written"},
+    {0},
+};
+
+static enum status plan_and_run(const struct options *o, const char *path, const struct authorship_overrides *overrides,
+                                struct err *err)
+{
+    struct convert_options c = {
+        .out = o->out,
+        .type = types[o->type],
+        .mtp = mtp_modes[o->mtp],
+        .mmproj = o->mmproj,
+        .split_max_bytes = o->split_max_size,
+        .split_max_tensors = o->split_max_tensors,
+        .name = o->name,
+        .pre = o->pre,
+        .overrides = overrides,
+        .allow_unknown = o->allow_unknown.item,
+        .nallow_unknown = o->allow_unknown.n,
+    };
+    struct source *source = NULL;
+    struct plan plan;
+
+    plan_init(&plan);
+    enum status s = source_open(&source, path, err);
+    if (s == OK)
+        s = convert_to_gguf(&plan, source, &c, err);
+    if (s == OK)
+        s = run_plan("convert", &plan, &o->run, &o->common, err);
+    plan_free(&plan);
+    source_close(source);
+    return s;
+}
+
+static enum status run(const struct opt_line *line, struct err *err)
+{
+    const struct options *o = line->options;
+    struct authorship_overrides overrides = {.arena = line->arena};
+    enum status s = OK;
+
+    if (!o->out)
+        return fail(err, E_USAGE, "-o OUT.gguf is missing: where to write");
+    if (o->mmproj && mtp_modes[o->mtp] != MTP_AUTO)
+        return fail(err, E_USAGE, "--mmproj and --mtp exclude each other: a vision tower has no head");
+    for (size_t i = 0; i < o->metadata.n && s == OK; i++)
+        s = authorship_override(&overrides, o->metadata.item[i], err);
+    return s == OK ? plan_and_run(o, line->args[0], &overrides, err) : s;
+}
+
+const struct cmd_spec cmd_convert = {run, table, sizeof(struct options), about, example};

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/run.h"
+
+#include <sched.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "cli/report_plan.h"
+#include "cli/tty.h"
+#include "plan/exec.h"
+
+#define OUTPUT_MAX (4 * GIB)
+
+const char *const run_progress_choices[] = {"auto", "plain", "none", NULL};
+
+static atomic_int interrupted;
+
+static void on_signal(int number)
+{
+    atomic_store(&interrupted, number);
+}
+
+static void catch_signals(void)
+{
+    struct sigaction action = {.sa_handler = on_signal};
+
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+/* Processors that this process may use. */
+static unsigned processors(void)
+{
+    cpu_set_t set;
+
+    if (sched_getaffinity(0, sizeof set, &set) != 0)
+        return 1;
+    int n = CPU_COUNT(&set);
+    return n < 1 ? 1 : n > 256 ? 256 : (unsigned)n;
+}
+
+static void show_progress(void *ctx, uint64_t done, uint64_t total)
+{
+    tty_progress(ctx, done, total);
+}
+
+static void print_notes(const char *command, const struct plan *plan)
+{
+    for (size_t i = 0; i < plan->notes.n; i++)
+        tty_message(command, plan->notes.item[i]);
+}
+
+static enum status print_result(const struct plan *plan, const struct exec_memory *memory,
+                                const struct run_options *o, const struct opt_common *common, struct err *err)
+{
+    struct buf out;
+
+    buf_init(&out, OUTPUT_MAX);
+    if (common->json)
+        report_plan_json(&out, plan, memory);
+    else if (o->dry_run)
+        report_plan_text(&out, plan, memory, common->verbose);
+    else
+        report_plan_line(&out, plan);
+    enum status s = tty_print(&out, err);
+    buf_free(&out);
+    return s;
+}
+
+static enum status execute(const char *command, const struct plan *plan, struct exec_options *exec,
+                           const struct run_options *o, const struct opt_common *common, struct err *err)
+{
+    struct tty_progress progress = {.label = command,
+                                    .mode = common->quiet ? TTY_PROGRESS_NONE : (enum tty_progress_mode)o->progress};
+    struct exec_result result;
+    enum status s = exec_precheck(plan, exec, err);
+
+    if (s != OK)
+        return s;
+    catch_signals();
+    exec->cancel = &interrupted;
+    exec->progress = show_progress;
+    exec->progress_ctx = &progress;
+    s = exec_run(plan, exec, &result, err);
+    tty_progress_end(&progress);
+    if (s != OK && result.resumable) {
+        char text[ERR_TEXT_MAX];
+
+        snprintf(text, sizeof text, "%s", err->text);
+        fail(err, s, "%s; the same command with --resume goes on from here", text);
+    }
+    return s;
+}
+
+enum status run_plan(const char *command, const struct plan *plan, const struct run_options *o,
+                     const struct opt_common *common, struct err *err)
+{
+    struct exec_options exec = {
+        .max_memory = o->max_memory,
+        .threads = o->threads ? (unsigned)o->threads : processors(),
+        .resume = o->resume,
+        .force = o->force,
+    };
+    struct exec_memory memory;
+    enum status s = exec_measure(plan, &exec, &memory, err);
+
+    if (s == OK && !common->quiet && !(common->json && o->dry_run))
+        print_notes(command, plan);
+    if (s == OK)
+        s = o->dry_run ? plan_check(plan, err) : execute(command, plan, &exec, o, common, err);
+    if (s == OK && (!common->quiet || o->dry_run || common->json))
+        s = print_result(plan, &memory, o, common, err);
+    return s;
+}

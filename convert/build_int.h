@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files that build a GGUF plan share. */
+#ifndef CONVERT_BUILD_INT_H
+#define CONVERT_BUILD_INT_H
+
+#include "arch/names.h"
+#include "convert/convert.h"
+
+/* Per-expert tensors of one block, until all are there. */
+struct expert_group {
+    uint64_t block;
+    uint64_t nexpert, nseen;
+    struct expert_rule {
+        const struct tensor_rule *rule;
+        const struct tensor **tensor; /* [nexpert]; NULL: not met yet */
+    } rules[3]; /* in table order */
+};
+
+struct builder {
+    struct plan *plan;
+    struct source *source;
+    const struct convert_options *options;
+    struct hparams hp; /* the text model's, or the vision tower's */
+    bool vision;
+    struct expert_group *groups;
+    size_t ngroup, group_cap;
+    struct map names; /* output names -> step */
+    const char *unknown; /* the first unknown tensor, and how many there are */
+    size_t nunknown;
+};
+
+/* ---- emit.c ---- */
+
+/* Adds the steps that a recognised source tensor falls into. */
+enum status emit_tensor(struct builder *b, const struct name_match *m, const struct tensor *t, struct err *err);
+
+/* Collects a per-expert tensor; the last one of its block emits the block's stacked tensors. */
+enum status emit_expert(struct builder *b, const struct name_match *m, const struct tensor *t, struct err *err);
+
+/* E_FORMAT naming the missing experts of the first incomplete block. */
+enum status emit_finish(struct builder *b, struct err *err);
+
+/* Checks a tensor's shape against its rule's, and that its type can be read as numbers. */
+enum status emit_check(struct builder *b, const struct name_match *m, const struct tensor *t, struct err *err);
+
+/* ---- head.c ---- */
+
+/* Decides about the multi-token-prediction head: brings in an unlisted shard that holds a promised one, sets
+ * hp.n_mtp, notes what was promised and is not there. */
+enum status head_decide(struct builder *b, struct err *err);
+
+/* Why a text tensor is left out under the head mode, or NULL. */
+const char *head_drop_reason(const struct builder *b, const struct name_match *m);
+
+/* ---- expect.c ---- */
+
+/* E_FORMAT naming the tensors that the architecture needs and the checkpoint lacks. */
+enum status expect_complete(struct builder *b, struct err *err);
+
+/* ---- layout.c ---- */
+
+/* Chooses every step's type, cuts the steps into files, lays them out. type is the file's. meta holds the
+ * metadata of the first file. */
+enum status layout_files(struct builder *b, enum dtype type, struct meta *meta, const char *path, struct err *err);
+
+/* The type that --type auto stands for. */
+enum dtype layout_auto_type(const struct builder *b);
+uint32_t layout_file_type(enum dtype t); /* general.file_type */
+
+/* ---- metadata.c ---- */
+
+/* All metadata, in order, of the file to be written. name_out gets the file name by the reference's rule. */
+enum status metadata_build(struct builder *b, enum dtype type, struct meta *meta, const char **name_out,
+                           struct err *err);
+
+#endif

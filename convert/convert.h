@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From a Hugging Face checkpoint to the plan of a GGUF file, byte for byte the one that llama.cpp's
+ * convert_hf_to_gguf.py writes (commit 3f545becc), except where that would write a file that its runtime
+ * refuses.
+ */
+#ifndef CONVERT_CONVERT_H
+#define CONVERT_CONVERT_H
+
+#include "convert/authorship.h"
+#include "formats/source.h"
+#include "plan/plan.h"
+
+enum mtp_mode {
+    MTP_AUTO, /* keep the head that is there, promise none that is not */
+    MTP_KEEP, /* the same, but a missing head is an error */
+    MTP_DROP,
+    MTP_ONLY, /* the head alone, with the embeddings it shares */
+};
+
+struct convert_options {
+    const char *out;   /* output path; with a trailing '/', or an existing folder: the file is named by rule */
+    enum dtype type;   /* F32, F16, BF16 or Q8_0; DT_COUNT: by the source's own type */
+    enum mtp_mode mtp;
+    bool mmproj;       /* the vision tower instead of the text model */
+    uint64_t split_max_bytes, split_max_tensors; /* 0: no limit */
+    const char *name;  /* general.name; NULL: by the rules of authorship */
+    const char *pre;   /* tokenizer.ggml.pre; NULL: detected */
+    const struct authorship_overrides *overrides;
+    const char *const *allow_unknown; /* shell patterns of source names to leave out when unknown */
+    size_t nallow_unknown;
+};
+
+/* Fills an empty plan. The source must outlive it. E_FORMAT for a checkpoint that contradicts itself or its
+ * config, E_UNSUPPORTED for an architecture, type or quantization that is not handled. */
+enum status convert_to_gguf(struct plan *plan, struct source *source, const struct convert_options *o, struct err *err);
+
+#endif

@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Source tensors to plan steps: forms become views. */
+#include "convert/build_int.h"
+#include "quantize/codecs.h"
+
+/* ---- sources and checks ---- */
+
+enum status emit_check(struct builder *b, const struct name_match *m, const struct tensor *t, struct err *err)
+{
+    uint64_t want[TENSOR_MAX_RANK];
+    uint32_t rank;
+    char have_text[SHAPE_TEXT_MAX], want_text[SHAPE_TEXT_MAX];
+    const char *path = b->source->files[t->file].path;
+    enum status s = hparams_shape(&b->hp, m->rule->shape, want, &rank, err);
+
+    if (s != OK)
+        return s;
+    if (rank != t->rank || memcmp(want, t->shape, rank * sizeof want[0]) != 0)
+        return fail(err, E_FORMAT, "%s: tensor %s: shape=%s: the config makes it %s (%s)", path, t->name,
+                    shape_text(t->shape, t->rank, have_text), shape_text(want, rank, want_text), m->rule->shape);
+    if (!codec_find(t->dtype)->decode)
+        return fail(err, E_UNSUPPORTED, "%s: tensor %s: values of type %s cannot be converted", path, t->name,
+                    dtype_name(t->dtype));
+    return OK;
+}
+
+static enum status add_source(struct builder *b, const struct tensor *t, uint32_t *index, struct err *err)
+{
+    struct plan_source src = {
+        .name = t->name,
+        .dtype = t->dtype,
+        .codec = codec_find(t->dtype),
+        .file = b->source->files[t->file].file,
+        .off = t->off,
+    };
+
+    if (!shape_nelem(t->shape, t->rank, &src.nelem))
+        return fail(err, E_FORMAT, "tensor %s: its elements do not fit 64 bits", t->name);
+    return plan_add_source(b->plan, &src, index, err);
+}
+
+/* A new step under the match's GGUF name; two source tensors must not make the same one. */
+static enum status add_step(struct builder *b, const struct name_match *m, const char *gguf,
+                            const struct tensor *shape, struct plan_step **step, struct err *err)
+{
+    char name[NAME_MAX_LEN];
+    uint32_t earlier;
+
+    if (b->vision)
+        name_gguf_vision(&b->hp, m, gguf, name);
+    else
+        name_gguf(&b->hp, m, gguf, name);
+    const char *copy = arena_strdup(&b->plan->arena, name);
+    if (!copy || !map_add(&b->names, slice_of(copy), (uint32_t)b->plan->nstep, &earlier))
+        return fail_nomem(err);
+    if (earlier != MAP_NONE)
+        return fail(err, E_FORMAT, "%s: tensor %s: %s was already made from %s", b->source->path, shape->name, copy,
+                    b->plan->sources[b->plan->steps[earlier].views[0].source].name);
+    return plan_add_step(b->plan, copy, shape->shape, shape->rank, step, err);
+}
+
+/* Arithmetic on float16 checkpoints is done in float16, as the reference does. */
+static void add_ops(struct plan_step *step, const struct tensor_form *form, enum dtype source)
+{
+    if (!form || !form->op_set)
+        return;
+    plan_add_op(step, form->op);
+    if (source == DT_F16)
+        plan_add_op(step, OP_ROUND_F16);
+}
+
+/* ---- views ---- */
+
+/* A view under construction: dimensions from the outside in. */
+static void push_dim(struct view *v, uint64_t n, uint64_t stride)
+{
+    require(v->ndim < VIEW_MAX_DIMS);
+    v->dim[v->ndim++] = (struct view_dim){n, stride};
+}
+
+static uint64_t axis_stride(const struct tensor *t, uint32_t axis)
+{
+    uint64_t stride = 1;
+
+    for (uint32_t i = axis + 1; i < t->rank; i++)
+        stride *= t->shape[i];
+    return stride;
+}
+
+static void push_axes(struct view *v, const struct tensor *t, uint32_t from, uint32_t to)
+{
+    for (uint32_t i = from; i < to; i++)
+        push_dim(v, t->shape[i], axis_stride(t, i));
+}
+
+/* The axis as [group0][group1][group2] from `skip` on, in the form's order; what is skipped comes first. */
+static enum status add_regrouped(struct builder *b, struct plan_step *step, const struct tensor_form *form,
+                                 const struct tensor *t, uint32_t source, struct err *err)
+{
+    uint64_t skip = 0, n[3] = {1, 1, 1}, stride[3];
+    enum status s = form->skip ? hparams_eval(&b->hp, form->skip, &skip, err) : OK;
+
+    for (int i = 0; i < 3 && s == OK; i++)
+        s = hparams_eval(&b->hp, form->group[i], &n[i], err);
+    if (s != OK)
+        return s;
+    if (skip + n[0] * n[1] * n[2] != t->shape[form->axis])
+        return fail(err, E_FORMAT, "%s: tensor %s: axis %u of %" PRIu64 " is not %" PRIu64 " + %" PRIu64 " x %" PRIu64
+                    " x %" PRIu64, b->source->path, t->name, form->axis, t->shape[form->axis], skip, n[0], n[1], n[2]);
+    stride[2] = axis_stride(t, form->axis);
+    stride[1] = stride[2] * n[2];
+    stride[0] = stride[1] * n[1];
+    if (skip > 0) {
+        struct view head = view_whole(source, skip * stride[2]);
+
+        require(form->axis == 0);
+        s = plan_add_view(b->plan, step, &head, err);
+    }
+    struct view v = {.source = source, .base = skip * stride[2]};
+    push_axes(&v, t, 0, form->axis);
+    for (int i = 0; i < 3; i++)
+        push_dim(&v, n[form->perm[i]], stride[form->perm[i]]);
+    push_axes(&v, t, form->axis + 1, t->rank);
+    return s == OK ? plan_add_view(b->plan, step, &v, err) : s;
+}
+
+struct slice_sizes {
+    uint64_t outer, inner, start, len;
+};
+
+static enum status eval_slice(struct builder *b, const struct axis_slice *sl, const struct tensor *t, uint32_t axis,
+                              struct slice_sizes *z, struct err *err)
+{
+    enum status s = hparams_eval(&b->hp, sl->outer, &z->outer, err);
+
+    if (s == OK)
+        s = hparams_eval(&b->hp, sl->inner, &z->inner, err);
+    if (s == OK)
+        s = hparams_eval(&b->hp, sl->start, &z->start, err);
+    if (s == OK)
+        s = hparams_eval(&b->hp, sl->len, &z->len, err);
+    if (s == OK && (z->outer * z->inner != t->shape[axis] || z->start + z->len > z->inner))
+        s = fail(err, E_FORMAT, "%s: tensor %s: axis %u of %" PRIu64 " is not %" PRIu64 " x %" PRIu64, b->source->path,
+                 t->name, axis, t->shape[axis], z->outer, z->inner);
+    return s;
+}
+
+static enum status emit_part(struct builder *b, const struct name_match *m, const struct tensor_part *part,
+                             const struct tensor *t, uint32_t source, struct err *err)
+{
+    const struct tensor_form *form = m->rule->form;
+    uint32_t axis = form->axis;
+    struct view views[PART_MAX_SLICES];
+    struct tensor out = *t;
+    size_t n = 0;
+    enum status s = OK;
+
+    out.shape[axis] = 0;
+    for (; part->slice[n].outer; n++) {
+        struct slice_sizes z;
+        uint64_t stride = axis_stride(t, axis);
+
+        s = eval_slice(b, &part->slice[n], t, axis, &z, err);
+        if (s != OK)
+            return s;
+        views[n] = (struct view){.source = source, .base = z.start * stride};
+        push_axes(&views[n], t, 0, axis);
+        push_dim(&views[n], z.outer, z.inner * stride);
+        push_dim(&views[n], z.len, stride);
+        push_axes(&views[n], t, axis + 1, t->rank);
+        out.shape[axis] += z.outer * z.len;
+    }
+    require(n == 1 || axis == 0);
+    if (form->drop_axis) {
+        out.rank--;
+        memmove(&out.shape[form->drop_axis], &out.shape[form->drop_axis + 1],
+                (out.rank - form->drop_axis) * sizeof out.shape[0]);
+    }
+    struct plan_step *step;
+    s = add_step(b, m, part->gguf, &out, &step, err);
+    for (size_t i = 0; i < n && s == OK; i++)
+        s = plan_add_view(b->plan, step, &views[i], err);
+    if (s == OK)
+        add_ops(step, form, t->dtype);
+    return s;
+}
+
+enum status emit_tensor(struct builder *b, const struct name_match *m, const struct tensor *t, struct err *err)
+{
+    const struct tensor_form *form = m->rule->form;
+    struct plan_step *step;
+    struct tensor out = *t;
+    uint32_t source;
+    enum status s = emit_check(b, m, t, err);
+
+    if (s == OK)
+        s = add_source(b, t, &source, err);
+    if (s != OK)
+        return s;
+    if (form && form->parts) {
+        for (const struct tensor_part *part = form->parts; part->gguf && s == OK; part++)
+            s = emit_part(b, m, part, t, source, err);
+        return s;
+    }
+    if (form && form->drop_axis) {
+        out.rank--;
+        memmove(&out.shape[form->drop_axis], &out.shape[form->drop_axis + 1],
+                (out.rank - form->drop_axis) * sizeof out.shape[0]);
+    }
+    s = add_step(b, m, m->rule->gguf, &out, &step, err);
+    if (s != OK)
+        return s;
+    add_ops(step, form, t->dtype);
+    if (form && form->group[0])
+        return add_regrouped(b, step, form, t, source, err);
+    struct view v = view_whole(source, b->plan->sources[source].nelem);
+    return plan_add_view(b->plan, step, &v, err);
+}
+
+/* ---- experts ---- */
+
+static enum status new_group(struct builder *b, const struct name_match *m, struct expert_group **group, struct err *err)
+{
+    struct arena *a = &b->plan->arena;
+    struct expert_group *g;
+    size_t n = 0;
+
+    if (!arena_grow(a, (void **)&b->groups, b->ngroup, &b->group_cap, sizeof *b->groups))
+        return fail_nomem(err);
+    g = &b->groups[b->ngroup];
+    *g = (struct expert_group){.block = m->block};
+    enum status s = hparams_eval(&b->hp, "E", &g->nexpert, err);
+    if (s != OK)
+        return s;
+    if (g->nexpert > b->source->ntensor)
+        return fail(err, E_FORMAT, "%s: num_experts=%" PRIu64 ": the checkpoint has only %zu tensors", b->hp.name,
+                    g->nexpert, b->source->ntensor);
+    for (const struct tensor_rule *const *table = b->hp.arch->tables; *table; table++) {
+        for (const struct tensor_rule *r = *table; r->hf; r++) {
+            if (!(r->flags & RULE_PER_EXPERT))
+                continue;
+            require(n < ARRAY_LEN(g->rules));
+            g->rules[n].rule = r;
+            g->rules[n].tensor = arena_array(a, g->nexpert, sizeof *g->rules[n].tensor);
+            if (!g->rules[n++].tensor)
+                return fail_nomem(err);
+        }
+    }
+    b->ngroup++;
+    *group = g;
+    return OK;
+}
+
+static struct expert_group *find_group(struct builder *b, uint64_t block)
+{
+    for (size_t i = 0; i < b->ngroup; i++)
+        if (b->groups[i].block == block)
+            return &b->groups[i];
+    return NULL;
+}
+
+static enum status emit_stack(struct builder *b, const struct expert_group *g, const struct expert_rule *er, struct err *err)
+{
+    struct name_match m = {er->rule, g->block, 0};
+    struct tensor out = *er->tensor[0];
+    struct plan_step *step;
+
+    require(out.rank < TENSOR_MAX_RANK);
+    memmove(&out.shape[1], &out.shape[0], out.rank * sizeof out.shape[0]);
+    out.shape[0] = g->nexpert;
+    out.rank++;
+    enum status s = add_step(b, &m, er->rule->gguf, &out, &step, err);
+    for (uint64_t e = 0; e < g->nexpert && s == OK; e++) {
+        uint32_t source;
+
+        s = add_source(b, er->tensor[e], &source, err);
+        if (s == OK) {
+            struct view v = view_whole(source, b->plan->sources[source].nelem);
+
+            s = plan_add_view(b->plan, step, &v, err);
+        }
+    }
+    return s;
+}
+
+enum status emit_expert(struct builder *b, const struct name_match *m, const struct tensor *t, struct err *err)
+{
+    struct expert_group *g = find_group(b, m->block);
+    enum status s = emit_check(b, m, t, err);
+
+    if (s == OK && !g)
+        s = new_group(b, m, &g, err);
+    if (s != OK)
+        return s;
+    if (m->expert >= g->nexpert)
+        return fail(err, E_FORMAT, "%s: tensor %s: expert %" PRIu64 ", but num_experts=%" PRIu64, b->source->path,
+                    t->name, m->expert, g->nexpert);
+    for (size_t i = 0; i < ARRAY_LEN(g->rules); i++) {
+        if (g->rules[i].rule != m->rule)
+            continue;
+        if (g->rules[i].tensor[m->expert])
+            return fail(err, E_FORMAT, "%s: tensor %s: stands beside %s", b->source->path, t->name,
+                        g->rules[i].tensor[m->expert]->name);
+        g->rules[i].tensor[m->expert] = t;
+        g->nseen++;
+    }
+    if (g->nseen < ARRAY_LEN(g->rules) * g->nexpert)
+        return OK;
+    for (size_t i = 0; i < ARRAY_LEN(g->rules) && s == OK; i++)
+        s = emit_stack(b, g, &g->rules[i], err);
+    return s;
+}
+
+/* Sentence for one block's incomplete rule: which experts are missing, up to a dozen by number. */
+static enum status fail_missing(const struct builder *b, const struct expert_group *g, const struct expert_rule *er,
+                                struct err *err)
+{
+    struct name_match m = {er->rule, g->block, 0};
+    char name[NAME_MAX_LEN], list[256] = "";
+    size_t nmissing = 0, w = 0;
+
+    name_source(&b->hp, &m, name);
+    for (uint64_t e = 0; e < g->nexpert; e++) {
+        if (er->tensor[e])
+            continue;
+        if (nmissing++ < 12)
+            w += (size_t)snprintf(list + w, sizeof list - w, "%s%" PRIu64, w ? ", " : "", e);
+    }
+    return fail(err, E_FORMAT, "%s: the experts like %s are incomplete: %zu of %" PRIu64 " are missing: %s%s",
+                b->source->path, name, nmissing, g->nexpert, list, nmissing > 12 ? ", ..." : "");
+}
+
+enum status emit_finish(struct builder *b, struct err *err)
+{
+    for (size_t i = 0; i < b->ngroup; i++) {
+        const struct expert_group *g = &b->groups[i];
+
+        if (g->nseen == ARRAY_LEN(g->rules) * g->nexpert)
+            continue;
+        for (size_t k = 0; k < ARRAY_LEN(g->rules); k++)
+            for (uint64_t e = 0; e < g->nexpert; e++)
+                if (!g->rules[k].tensor[e])
+                    return fail_missing(b, g, &g->rules[k], err);
+    }
+    return OK;
+}

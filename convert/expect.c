@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whether everything that the architecture needs has been made. */
+#include "convert/build_int.h"
+
+struct expectation {
+    struct builder *b;
+    size_t nmissing;
+    char first[NAME_MAX_LEN]; /* source name of the first that is missing */
+};
+
+static bool made(const struct builder *b, const struct name_match *m, const char *gguf)
+{
+    char name[NAME_MAX_LEN];
+
+    if (b->vision)
+        name_gguf_vision(&b->hp, m, gguf, name);
+    else
+        name_gguf(&b->hp, m, gguf, name);
+    return map_find(&b->names, slice_of(name)) != MAP_NONE;
+}
+
+static enum status expect(void *ctx, const struct name_match *m, struct err *err)
+{
+    struct expectation *x = ctx;
+    const struct tensor_form *form = m->rule->form;
+
+    (void)err;
+    if (!x->b->vision && head_drop_reason(x->b, m))
+        return OK;
+    if (made(x->b, m, form && form->parts ? form->parts[0].gguf : m->rule->gguf))
+        return OK;
+    if (x->nmissing++ == 0) {
+        if (x->b->vision)
+            name_source_vision(&x->b->hp, m, x->first);
+        else
+            name_source(&x->b->hp, m, x->first);
+    }
+    return OK;
+}
+
+static enum status check_tie(struct builder *b, struct err *err)
+{
+    const struct json *tie = hparams_find(&b->hp, "tie_word_embeddings");
+    bool tied;
+
+    if (json_bool(tie, &tied) && !tied && map_find(&b->names, slice_of("output.weight")) == MAP_NONE)
+        return fail(err, E_FORMAT, "%s: lm_head.weight is missing, but tie_word_embeddings=false", b->source->path);
+    return OK;
+}
+
+enum status expect_complete(struct builder *b, struct err *err)
+{
+    struct expectation x = {.b = b};
+    struct name_visit visit = {.fused = true, .ctx = &x, .fn = expect};
+    enum status s = b->vision ? name_visit_vision(&b->hp, &visit, err) : name_visit_text(&b->hp, &visit, err);
+
+    if (s != OK)
+        return s;
+    if (x.nmissing == 1)
+        return fail(err, E_FORMAT, "%s: tensor %s is missing", b->source->path, x.first);
+    if (x.nmissing > 1)
+        return fail(err, E_FORMAT, "%s: tensor %s is missing, and %zu more", b->source->path, x.first, x.nmissing - 1);
+    return b->vision ? OK : check_tie(b, err);
+}

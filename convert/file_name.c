@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "convert/file_name.h"
+
+#include "convert/model_id.h"
+
+static char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+static char upper(char c)
+{
+    return c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
+}
+
+/* Blanks and slashes become dashes; gguf-py leaves slashes in all but the base, which would let a card
+ * choose the folder. */
+static void add_component(struct buf *out, const char *text, bool tidy)
+{
+    struct slice s = tidy ? model_id_strip(text) : slice_of(text);
+
+    for (size_t i = 0; i < s.n; i++)
+        buf_add_char(out, (tidy && s.p[i] == ' ') || s.p[i] == '/' ? '-' : s.p[i]);
+}
+
+/* False when out of memory, here and below. */
+static bool add_field(struct buf *out, const struct authorship *a, enum authorship_field f,
+                      struct arena *arena)
+{
+    const char *text;
+    struct err err = {0};
+
+    if (authorship_text(a, f, &text, arena, &err))
+        return false;
+    if (text) {
+        buf_add_char(out, '-');
+        add_component(out, text, f != AUTHORSHIP_SIZE_LABEL);
+    }
+    return true;
+}
+
+static bool add_base(struct buf *out, const struct authorship *a, struct arena *arena)
+{
+    const char *base, *name;
+    struct err err = {0};
+
+    if (authorship_text(a, AUTHORSHIP_BASENAME, &base, arena, &err) ||
+        authorship_text(a, AUTHORSHIP_NAME, &name, arena, &err))
+        return false;
+    add_component(out, base ? base : name ? name : "ggml-model", true);
+    return true;
+}
+
+char *file_name_default(const struct authorship *a, const char *prefix, const char *type_tag,
+                        struct arena *arena)
+{
+    bool with_size = type_tag && !*prefix;
+    char *name = NULL;
+    struct buf out;
+
+    buf_init(&out, 16 * MIB); // no field is longer than a model card
+    buf_add_str(&out, prefix);
+    if (add_base(&out, a, arena) && (!with_size || add_field(&out, a, AUTHORSHIP_SIZE_LABEL, arena)) &&
+        add_field(&out, a, AUTHORSHIP_FINETUNE, arena) && add_field(&out, a, AUTHORSHIP_VERSION, arena)) {
+        buf_add_str(&out, type_tag ? "-" : "-vocab");
+        for (const char *p = type_tag; p && *p; p++)
+            buf_add_char(&out, upper(*p));
+        buf_add_str(&out, ".gguf");
+        name = out.failed ? NULL : arena_strdup(arena, out.p);
+    }
+    buf_free(&out);
+    return name;
+}
+
+char *file_name_fill(const char *path, const char *type_tag, struct arena *arena)
+{
+    static const struct {
+        const char *text;
+        bool big;
+    } marks[] = {{"{}", false}, {"{ftype}", false}, {"{outtype}", false}, {"{FTYPE}", true},
+                 {"{OUTTYPE}", true}};
+    size_t tag = strlen(type_tag);
+    char *out = arena_alloc(arena, (uint64_t)strlen(path) * (tag + 1) + 1), *w = out;
+    const char *base = strrchr(path, '/') ? strrchr(path, '/') : path;
+
+    if (!out)
+        return NULL;
+    for (const char *p = path; *p;) {
+        size_t m = 0;
+
+        while (m < ARRAY_LEN(marks) && (p < base || !str_starts(p, marks[m].text)))
+            m++;
+        if (m == ARRAY_LEN(marks)) {
+            *w++ = *p++;
+            continue;
+        }
+        for (size_t i = 0; i < tag; i++)
+            *w++ = marks[m].big ? upper(type_tag[i]) : lower(type_tag[i]);
+        p += strlen(marks[m].text);
+    }
+    return out;
+}

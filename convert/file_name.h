@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Names of GGUF files made from what is known of a model: "Qwen3.5-9B-Instruct-v2-BF16.gguf". */
+#ifndef CONVERT_FILE_NAME_H
+#define CONVERT_FILE_NAME_H
+
+#include "convert/authorship.h"
+
+/* prefix is "" for a model, "mmproj-" or "mtp-" (which leave the size out). type_tag is that of the file
+ * type (BF16, Q8_0); NULL for a vocabulary alone. The name has no '/' in it, whatever the model card
+ * says, and may begin with a dash or be empty but for its end. In the arena; NULL when out of memory. */
+char *file_name_default(const struct authorship *a, const char *prefix, const char *type_tag,
+                        struct arena *arena);
+
+/* Puts the tag for {} {ftype} {outtype} in lower and {FTYPE} {OUTTYPE} in upper case into the last
+ * component of path; other braces stay. In the arena; NULL when out of memory. */
+char *file_name_fill(const char *path, const char *type_tag, struct arena *arena);
+
+#endif

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What happens to the multi-token-prediction head: the config's promise against the tensors. */
+#include "convert/build_int.h"
+#include "formats/st.h"
+
+/* Head layers that the tensors show; *any: there are head tensors at all. */
+static uint64_t count_layers(const struct source *source, bool *any)
+{
+    static const char prefix[] = "mtp.layers.";
+    uint64_t n = 0;
+
+    *any = false;
+    for (size_t i = 0; i < source->ntensor; i++) {
+        char name[NAME_MAX_LEN], *end;
+
+        if (!name_canonical(source->tensors[i].name, name) || !str_starts(name, "mtp."))
+            continue;
+        *any = true;
+        if (str_starts(name, prefix)) {
+            uint64_t layer = strtoull(name + sizeof prefix - 1, &end, 10);
+
+            if (*end == '.' && layer < 4096)
+                n = max_u64(n, layer + 1);
+        }
+    }
+    return n;
+}
+
+static enum status holds_head(const char *path, bool *holds, struct err *err)
+{
+    struct source *shard = NULL;
+    enum status s = source_open(&shard, path, err);
+
+    *holds = false;
+    for (size_t i = 0; s == OK && i < shard->ntensor && !*holds; i++)
+        *holds = name_is_mtp(shard->tensors[i].name);
+    source_close(shard);
+    return s;
+}
+
+/* Brings in a shard that the index does not list when it holds the head that the config promises. */
+static enum status adopt_unlisted(struct builder *b, struct err *err)
+{
+    struct source *source = b->source;
+    enum status s = OK;
+
+    for (size_t i = 0; i < source->nunlisted && s == OK; i++) {
+        const char *path = source_beside(source, source->unlisted[i]);
+        bool holds = false;
+
+        if (!path)
+            continue;
+        s = holds_head(path, &holds, err);
+        if (s == OK && holds) {
+            uint32_t file;
+
+            s = source_add_file(source, path, &file, err);
+            if (s == OK)
+                s = st_read(source, file, err);
+            if (s == OK)
+                s = notes_add(&b->plan->notes, err, "%s: not in the index, but it holds the promised head: converted",
+                              source->unlisted[i]);
+            source->unlisted[i] = NULL;
+        }
+    }
+    return s;
+}
+
+static enum status note_unlisted(struct builder *b, struct err *err)
+{
+    enum status s = OK;
+
+    for (size_t i = 0; i < b->source->nunlisted && s == OK; i++)
+        if (b->source->unlisted[i])
+            s = notes_add(&b->plan->notes, err, "%s: not in the index, not converted", b->source->unlisted[i]);
+    return s;
+}
+
+/* One line when the output promises something else than the config. */
+static enum status note_change(struct builder *b, bool there, struct err *err)
+{
+    uint64_t promised = b->hp.promised, n = b->hp.n_mtp;
+
+    if (promised > 0 && !there)
+        return notes_add(&b->plan->notes, err,
+                         "%s promises %" PRIu64 " multi-token-prediction layer(s), but there are no mtp.* tensors: "
+                         "converted without a head", b->hp.name, promised);
+    if (n > 0 && promised != n)
+        return notes_add(&b->plan->notes, err,
+                         "%s promises %" PRIu64 " multi-token-prediction layer(s), the tensors are %" PRIu64
+                         ": nextn_predict_layers=%" PRIu64, b->hp.name, promised, n, n);
+    return OK;
+}
+
+enum status head_decide(struct builder *b, struct err *err)
+{
+    enum mtp_mode mode = b->options->mtp;
+    bool there = false;
+    uint64_t layers = count_layers(b->source, &there);
+    enum status s = OK;
+
+    if (!there && b->hp.promised > 0 && mode != MTP_DROP) {
+        s = adopt_unlisted(b, err);
+        layers = count_layers(b->source, &there);
+    }
+    if (s == OK)
+        s = note_unlisted(b, err);
+    if (s != OK)
+        return s;
+    if (!b->hp.arch->has_mtp && mode != MTP_AUTO && mode != MTP_DROP)
+        return fail(err, E_UNSUPPORTED, "%s: %s has no multi-token-prediction head", b->source->path, b->hp.arch->name);
+    if (!there && (mode == MTP_KEEP || mode == MTP_ONLY))
+        return fail(err, E_FORMAT, "%s: has no multi-token-prediction head (no mtp.* tensors)", b->source->path);
+    b->hp.n_mtp = there && mode != MTP_DROP ? max_u64(layers, 1) : 0;
+    return mode == MTP_DROP ? OK : note_change(b, there, err);
+}
+
+const char *head_drop_reason(const struct builder *b, const struct name_match *m)
+{
+    bool of_head = m->rule->scope == SCOPE_MTP || (m->rule->scope == SCOPE_LAYER && m->block >= b->hp.n_layer);
+
+    if (b->options->mtp == MTP_DROP && of_head)
+        return "multi-token-prediction head (--mtp drop)";
+    if (b->options->mtp == MTP_ONLY && m->rule->scope == SCOPE_LAYER && !of_head)
+        return "not of the head (--mtp only)";
+    return NULL;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/notes.h"
+
+#include <stdarg.h>
+
+enum status notes_add(struct notes *notes, struct err *err, const char *fmt, ...)
+{
+    struct err text; /* fail() makes the text printable, whatever names it carries */
+    char raw[ERR_TEXT_MAX];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(raw, sizeof raw, fmt, ap);
+    va_end(ap);
+    fail(&text, OK, "%s", raw);
+    if (!arena_grow(notes->arena, (void **)&notes->item, notes->n, &notes->cap, sizeof *notes->item))
+        return fail_nomem(err);
+    const char *copy = arena_strdup(notes->arena, text.text);
+    if (!copy)
+        return fail_nomem(err);
+    notes->item[notes->n++] = copy;
+    return OK;
+}

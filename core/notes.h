@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Things the user should know that are no failure: collected while planning, printed by the command. */
+#ifndef CORE_NOTES_H
+#define CORE_NOTES_H
+
+#include "core/arena.h"
+
+struct notes {
+    struct arena *arena; /* set by the owner; holds the texts */
+    const char **item;
+    size_t n, cap;
+};
+
+/* One sentence without a final full stop. E_NOMEM is the only failure. */
+enum status notes_add(struct notes *notes, struct err *err, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+#endif

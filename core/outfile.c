@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/outfile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/file.h"
+
+#define BLOCK 4096u /* alignment of direct writes: a multiple of every common logical block size */
+#define READ_BACK_BYTES (1 * MIB)
+
+struct outfile {
+    char *path, *partial;
+    int fd;        /* buffered */
+    int direct_fd; /* O_DIRECT, or -1 */
+    bool committed;
+    struct outfile_listener listener;
+    unsigned char *buffer; /* aligned to BLOCK; holds file bytes [start, end) at (off - base) */
+    size_t capacity;
+    uint64_t base, start, end; /* base = start rounded down to BLOCK */
+};
+
+static enum status pwrite_all(struct outfile *f, int fd, const void *p, size_t n, uint64_t off)
+{
+    const unsigned char *bytes = p;
+    size_t done = 0;
+
+    while (done < n) {
+        ssize_t put = pwrite(fd, bytes + done, n - done, (off_t)(off + done));
+
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put == 0)
+            errno = ENOSPC;
+        if (put <= 0)
+            return E_IO;
+        done += (size_t)put;
+        /* A short direct write may end off a block; the page cache takes the rest. */
+        if (fd == f->direct_fd && done < n && done % BLOCK)
+            fd = f->fd;
+    }
+    return OK;
+}
+
+/* Whole blocks through the direct descriptor; a file system that refuses it gets buffered writes. */
+static enum status write_blocks(struct outfile *f, const unsigned char *p, size_t n, uint64_t off)
+{
+    if (f->direct_fd >= 0) {
+        if (pwrite_all(f, f->direct_fd, p, n, off) == OK)
+            return OK;
+        if (errno != EINVAL)
+            return E_IO;
+        close(f->direct_fd);
+        f->direct_fd = -1;
+    }
+    if (pwrite_all(f, f->fd, p, n, off) != OK)
+        return E_IO;
+    /* Start the write-back now, so that the final fsync finds little left to do. */
+    (void)sync_file_range(f->fd, (off_t)off, (off_t)n, SYNC_FILE_RANGE_WRITE);
+    return OK;
+}
+
+static enum status flush(struct outfile *f, struct err *err)
+{
+    uint64_t first = align_up(f->start, BLOCK), last = f->end / BLOCK * BLOCK;
+    const unsigned char *b = f->buffer;
+    enum status s = OK;
+
+    if (f->start == f->end)
+        return OK;
+    if (first >= last) {
+        s = pwrite_all(f, f->fd, b + (f->start - f->base), f->end - f->start, f->start);
+    } else {
+        if (f->start < first)
+            s = pwrite_all(f, f->fd, b + (f->start - f->base), first - f->start, f->start);
+        if (s == OK)
+            s = write_blocks(f, b + (first - f->base), last - first, first);
+        if (s == OK && last < f->end)
+            s = pwrite_all(f, f->fd, b + (last - f->base), f->end - last, last);
+    }
+    if (s != OK)
+        return fail_errno(err, "%s: write of %" PRIu64 " bytes at %" PRIu64, f->partial, f->end - f->start, f->start);
+    if (f->listener.wrote) {
+        struct digest d = hash_bytes(b + (f->start - f->base), f->end - f->start);
+
+        s = f->listener.wrote(f->listener.ctx, f->start, f->end - f->start, d, err);
+    }
+    f->start = f->end;
+    return s;
+}
+
+/* The buffer lives from the first write to the next sync. */
+static enum status begin_run(struct outfile *f, uint64_t off, struct err *err)
+{
+    void *buffer = f->buffer;
+
+    if (!buffer && posix_memalign(&buffer, BLOCK, f->capacity) != 0)
+        return fail_nomem(err);
+    f->buffer = buffer;
+    f->start = f->end = off;
+    f->base = off / BLOCK * BLOCK;
+    return OK;
+}
+
+enum status outfile_write(struct outfile *f, const void *p, size_t n, uint64_t off, struct err *err)
+{
+    const unsigned char *bytes = p;
+
+    while (n > 0) {
+        if (!f->buffer || off != f->end || f->end - f->base == f->capacity) {
+            enum status s = flush(f, err);
+
+            if (s == OK)
+                s = begin_run(f, off, err);
+            if (s != OK)
+                return s;
+        }
+        size_t take = min_u64(n, f->capacity - (size_t)(f->end - f->base));
+        memcpy(f->buffer + (f->end - f->base), bytes, take);
+        f->end += take;
+        bytes += take;
+        off += take;
+        n -= take;
+    }
+    return OK;
+}
+
+static enum status open_partial(struct outfile *f, const struct outfile_spec *spec, bool *resumed, struct err *err)
+{
+    struct stat st;
+
+    f->fd = open(f->partial, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (f->fd < 0)
+        return fail_errno(err, "%s", f->partial);
+    if (flock(f->fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+        return fail(err, E_USAGE, "%s: another run is writing it", f->partial);
+    if (fstat(f->fd, &st) != 0)
+        return fail_errno(err, "%s", f->partial);
+    *resumed = spec->resume && (uint64_t)st.st_size == spec->nbytes && spec->nbytes > 0;
+    if (!*resumed && (ftruncate(f->fd, 0) != 0 || ftruncate(f->fd, (off_t)spec->nbytes) != 0))
+        return fail_errno(err, "%s: setting its size to %" PRIu64, f->partial, spec->nbytes);
+    f->direct_fd = open(f->partial, O_WRONLY | O_DIRECT | O_CLOEXEC);
+    return OK;
+}
+
+enum status outfile_open(struct outfile **out, const struct outfile_spec *spec, bool *resumed, struct err *err)
+{
+    struct outfile *f = calloc(1, sizeof *f);
+    size_t partial_n = strlen(spec->path) + sizeof ".partial";
+
+    if (!f)
+        return fail_nomem(err);
+    f->fd = f->direct_fd = -1;
+    f->listener = spec->listener;
+    f->capacity = (size_t)align_up(max_u64(spec->buffer_bytes, 64 * KIB), BLOCK);
+    f->path = strdup(spec->path);
+    f->partial = malloc(partial_n);
+    if (!f->path || !f->partial) {
+        outfile_close(f, true);
+        return fail_nomem(err);
+    }
+    snprintf(f->partial, partial_n, "%s.partial", spec->path);
+    enum status s = open_partial(f, spec, resumed, err);
+    if (s != OK) {
+        /* A file that somebody else has locked is theirs; one that this call made is not worth keeping. */
+        outfile_close(f, s == E_USAGE || f->fd < 0 || spec->resume);
+        return s;
+    }
+    *out = f;
+    return OK;
+}
+
+enum status outfile_digest(struct outfile *f, uint64_t off, uint64_t nbytes, struct digest *d, struct err *err)
+{
+    struct hash *h = hash_new();
+    unsigned char *chunk = malloc(READ_BACK_BYTES);
+    enum status s = h && chunk ? OK : fail_nomem(err);
+
+    while (s == OK && nbytes > 0) {
+        ssize_t got = pread(f->fd, chunk, min_u64(nbytes, READ_BACK_BYTES), (off_t)off);
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0) {
+            s = got < 0 ? fail_errno(err, "%s: read at %" PRIu64, f->partial, off)
+                        : fail(err, E_IO, "%s: ends at %" PRIu64, f->partial, off);
+            break;
+        }
+        hash_update(h, chunk, (size_t)got);
+        off += (uint64_t)got;
+        nbytes -= (uint64_t)got;
+    }
+    if (s == OK)
+        *d = hash_digest(h);
+    free(chunk);
+    hash_free(h);
+    return s;
+}
+
+enum status outfile_sync(struct outfile *f, struct err *err)
+{
+    enum status s = flush(f, err);
+
+    if (s == OK && fsync(f->fd) != 0)
+        s = fail_errno(err, "%s: fsync", f->partial);
+    free(f->buffer);
+    f->buffer = NULL;
+    return s;
+}
+
+static enum status sync_folder(const char *path, struct err *err)
+{
+    struct slice parent = path_parent(path);
+    char *folder = strndup(parent.p, parent.n);
+    int fd = folder ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    enum status s = OK;
+
+    if (!folder)
+        return fail_nomem(err);
+    /* Some file systems cannot sync a folder (EINVAL); the rename itself has happened by then. */
+    if (fd < 0 || (fsync(fd) != 0 && errno != EINVAL))
+        s = fail_errno(err, "%s: fsync", folder);
+    if (fd >= 0)
+        close(fd);
+    free(folder);
+    return s;
+}
+
+enum status outfile_commit(struct outfile *f, struct err *err)
+{
+    if (rename(f->partial, f->path) != 0)
+        return fail_errno(err, "%s: renaming it to %s", f->partial, f->path);
+    f->committed = true;
+    return sync_folder(f->path, err);
+}
+
+void outfile_close(struct outfile *f, bool keep)
+{
+    if (!f)
+        return;
+    if (!f->committed && !keep && f->fd >= 0)
+        unlink(f->partial);
+    if (f->direct_fd >= 0)
+        close(f->direct_fd);
+    if (f->fd >= 0)
+        close(f->fd);
+    free(f->buffer);
+    free(f->path);
+    free(f->partial);
+    free(f);
+}

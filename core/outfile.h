@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * An output file that is either complete under its name or a NAME.partial beside it.
+ *
+ * Bytes may be written at any offset, each range once; long ascending runs are fast: they collect in an
+ * aligned buffer and go to the disk past the page cache where the file system allows it (O_DIRECT). What
+ * is never written reads as zeros.
+ */
+#ifndef CORE_OUTFILE_H
+#define CORE_OUTFILE_H
+
+#include "core/hash.h"
+#include "core/status.h"
+
+struct outfile;
+
+/* Told about each range that has reached the file, in the order of writing. */
+struct outfile_listener {
+    void *ctx;
+    enum status (*wrote)(void *ctx, uint64_t off, uint64_t nbytes, struct digest d, struct err *err);
+};
+
+struct outfile_spec {
+    const char *path;    /* the final name */
+    uint64_t nbytes;     /* the file's size */
+    size_t buffer_bytes; /* 64 KiB at least; rounded to whole pages */
+    bool resume;         /* keep an existing NAME.partial of that size, else start empty */
+    struct outfile_listener listener; /* .wrote may be NULL */
+};
+
+/* Opens NAME.partial, locks it (a second run on the same output is refused: E_USAGE), gives it its size.
+ * *resumed tells whether an earlier content was kept. */
+enum status outfile_open(struct outfile **out, const struct outfile_spec *spec, bool *resumed, struct err *err);
+
+/* Copies n bytes for offset off. E_IO (disk full among them). */
+enum status outfile_write(struct outfile *f, const void *p, size_t n, uint64_t off, struct err *err);
+
+/* Digest of a range as it stands in the file; buffered bytes must have been flushed. */
+enum status outfile_digest(struct outfile *f, uint64_t off, uint64_t nbytes, struct digest *d, struct err *err);
+
+/* Writes out what is buffered and waits until the disk has it. */
+enum status outfile_sync(struct outfile *f, struct err *err);
+
+/* After outfile_sync: gives the file its final name, durably. */
+enum status outfile_commit(struct outfile *f, struct err *err);
+
+/* Closes; a file that was not committed stays as .partial when keep is set, else it is removed. */
+void outfile_close(struct outfile *f, bool keep); /* NULL is legal */
+
+#endif

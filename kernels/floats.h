@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Conversions between float32 and the narrower float formats, bit-exact and element by element: round to
+ * nearest even, subnormals kept. Scalar code is the reference for any faster version.
+ */
+#ifndef KERNELS_FLOATS_H
+#define KERNELS_FLOATS_H
+
+#include "core/base.h"
+
+static inline uint32_t float_bits(float f)
+{
+    uint32_t u;
+
+    memcpy(&u, &f, sizeof u);
+    return u;
+}
+
+static inline float float_from_bits(uint32_t u)
+{
+    float f;
+
+    memcpy(&f, &u, sizeof f);
+    return f;
+}
+
+/* A NaN keeps its upper bits and becomes quiet. */
+static inline uint16_t bf16_from_f32(float f)
+{
+    uint32_t u = float_bits(f);
+
+    if ((u & 0x7fffffffu) > 0x7f800000u)
+        return (uint16_t)(u >> 16 | 0x40);
+    return (uint16_t)((u + 0x7fff + (u >> 16 & 1)) >> 16);
+}
+
+static inline float f32_from_bf16(uint16_t h)
+{
+    return float_from_bits((uint32_t)h << 16);
+}
+
+/* |f| >= 65520 becomes infinite; every NaN becomes sign | 0x7e00. */
+uint16_t f16_from_f32(float f);
+float f32_from_f16(uint16_t h); /* signalling NaNs come out quiet */
+
+/* OCP 8-bit floats. E4M3 ("fn": no infinity, 0x7f is NaN), E5M2 (IEEE-like), E8M0 (2^(x-127), 255 NaN). */
+float f32_from_e4m3(uint8_t b);
+float f32_from_e5m2(uint8_t b);
+float f32_from_e8m0(uint8_t b);
+
+/* Arrays. Sources and destinations may be unaligned, and must not overlap. */
+void floats_from_bf16(const void *src, float *dst, size_t n);
+void floats_from_f16(const void *src, float *dst, size_t n);
+void floats_to_bf16(const float *src, void *dst, size_t n);
+void floats_to_f16(const float *src, void *dst, size_t n);
+
+/* exp(x) as the SLEEF library's 1-ULP float32 routine computes it, which torch uses: argument reduction
+ * by ln 2 in two steps, a polynomial of degree 6 evaluated with fused multiply-adds. */
+float exp_f32(float x);
+
+#endif

@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "plan/exec.h"
+
+#include "core/pipe.h"
+#include "plan/exec_int.h"
+#include "plan/tile.h"
+
+struct slot {
+    struct tile tile;
+    const struct plan_source *source;
+    struct tile_read read;
+    unsigned char *in, *out;
+    const unsigned char **result; /* of each sink: in `out`, or in `in` where a copy is enough */
+};
+
+struct scratch {
+    unsigned char *gather;
+    float *values;
+};
+
+struct run {
+    const struct plan *plan;
+    const struct exec_options *options;
+    struct exec_memory memory;
+    struct outfile **files;
+    uint64_t *left;  /* bytes of each output not yet handed to its file */
+    bool *resumed;
+    struct journal *journal;
+    struct resume resume;
+    struct tile_walk walk;
+    struct slot *slots;
+    void **slot_ptrs;
+    struct scratch *scratch;
+    struct listener_ctx {
+        struct run *run;
+        uint32_t out;
+    } *listeners;
+    uint64_t done, total;
+    uint64_t reused;
+};
+
+/* Bytes of n elements, which end at a block's end. */
+static uint64_t bytes_of(enum dtype t, uint64_t n)
+{
+    uint64_t nbytes = 0;
+
+    require(dtype_nbytes(t, n, &nbytes));
+    return nbytes;
+}
+
+/* ---- reading ---- */
+
+static bool tile_is_there(const struct run *r, const struct tile *t)
+{
+    for (size_t i = 0; i < t->step->nsink; i++) {
+        const struct plan_sink *sink = &t->step->sinks[i];
+
+        if (!resume_has(&r->resume, sink->out, sink->off + bytes_of(sink->dtype, t->first),
+                        bytes_of(sink->dtype, t->nelem)))
+            return false;
+    }
+    return true;
+}
+
+static void count_reused(struct run *r, const struct tile *t)
+{
+    for (size_t i = 0; i < t->step->nsink; i++) {
+        uint64_t n = bytes_of(t->step->sinks[i].dtype, t->nelem);
+
+        r->reused += n;
+        r->left[t->step->sinks[i].out] -= n;
+    }
+}
+
+static enum status read_span(const struct plan_source *src, void *buf, uint64_t n, uint64_t off, struct err *err)
+{
+    if (src->file)
+        return file_read_at(src->file, buf, (size_t)n, src->off + off, err);
+    memcpy(buf, (const unsigned char *)src->data + off, (size_t)n);
+    return OK;
+}
+
+static enum status stage(const struct run *r, struct slot *slot, struct err *err)
+{
+    const struct plan_source *src = slot->source;
+    uint32_t elems = dtype_block_elems(src->dtype), unit = (uint32_t)bytes_of(src->dtype, elems);
+    struct tile_read *rd = &slot->read;
+    uint64_t index[VIEW_MAX_DIMS] = {0}, at = rd->outer.base;
+
+    tile_read_plan(&slot->tile, elems, unit, rd);
+    if (rd->run * rd->count * unit > r->memory.in_bytes || slot->tile.nelem > r->memory.tile_elems)
+        return fail(err, E_LIMIT, "tensor %s: its rows need more memory than --max-memory gives", slot->tile.step->name);
+    at = rd->outer.base;
+    for (uint64_t i = 0; i < rd->count; i++) {
+        enum status s = read_span(src, slot->in + i * rd->run * unit, rd->run * unit, at * unit, err);
+
+        if (s != OK)
+            return wrap(err, "tensor %s", src->name);
+        for (uint32_t k = rd->outer.ndim; k-- > 0;) {
+            at += rd->outer.dim[k].stride;
+            if (++index[k] < rd->outer.dim[k].n)
+                break;
+            at -= rd->outer.dim[k].n * rd->outer.dim[k].stride;
+            index[k] = 0;
+        }
+    }
+    return OK;
+}
+
+static enum status read_tile(void *ctx, void *slot_ptr, bool *end, struct err *err)
+{
+    struct run *r = ctx;
+    struct slot *slot = slot_ptr;
+
+    do {
+        if (!tile_next(&r->walk, &slot->tile)) {
+            *end = true;
+            return OK;
+        }
+    } while (tile_is_there(r, &slot->tile));
+    slot->source = &r->plan->sources[slot->tile.view.source];
+    return stage(r, slot, err);
+}
+
+/* ---- transforming ---- */
+
+static bool is_copy(const struct slot *slot, const struct plan_sink *sink)
+{
+    return slot->tile.step->nop == 0 && sink->dtype == slot->source->dtype;
+}
+
+/* Encodes whole rows as rows; a part of a row (only where no codec minds) as a row of its own. */
+static void encode(const struct slot *slot, const struct plan_sink *sink, const float *x, void *out)
+{
+    const struct plan_step *step = slot->tile.step;
+    uint64_t ncol = step->rank ? step->shape[step->rank - 1] : 1, n = slot->tile.nelem;
+    bool whole = slot->tile.first % ncol == 0 && n % ncol == 0;
+
+    if (whole)
+        sink->codec->encode(x, out, (size_t)(n / ncol), (size_t)ncol, sink->weights);
+    else
+        sink->codec->encode(x, out, 1, (size_t)n, NULL);
+}
+
+static enum status work_tile(void *ctx, void *slot_ptr, unsigned worker, struct err *err)
+{
+    struct run *r = ctx;
+    struct slot *slot = slot_ptr;
+    const struct plan_step *step = slot->tile.step;
+    struct scratch *scratch = &r->scratch[worker];
+    uint64_t n = slot->tile.nelem;
+    unsigned char *raw = slot->in, *out = slot->out;
+    bool decoded = false;
+
+    (void)err;
+    if (!slot->read.contiguous) {
+        enum dtype t = slot->source->dtype;
+
+        tile_gather(&slot->read.staged, slot->in, scratch->gather,
+                    (uint32_t)bytes_of(t, dtype_block_elems(t)));
+        raw = scratch->gather;
+    }
+    for (size_t i = 0; i < step->nsink; i++) {
+        const struct plan_sink *sink = &step->sinks[i];
+        uint64_t nbytes = bytes_of(sink->dtype, n);
+
+        slot->result[i] = out;
+        if (is_copy(slot, sink)) {
+            if (sink->codec->recode)
+                sink->codec->recode(raw, (size_t)n);
+            if (slot->read.contiguous)
+                slot->result[i] = raw;
+            else
+                memcpy(out, raw, (size_t)nbytes);
+        } else {
+            if (!decoded) {
+                slot->source->codec->decode(raw, scratch->values, (size_t)n);
+                for (uint32_t k = 0; k < step->nop; k++)
+                    op_apply(step->ops[k], scratch->values, (size_t)n);
+                decoded = true;
+            }
+            encode(slot, sink, scratch->values, out);
+        }
+        out += align_up(nbytes, 64);
+    }
+    return OK;
+}
+
+/* ---- writing ---- */
+
+static enum status note_written(void *ctx, uint64_t off, uint64_t nbytes, struct digest d, struct err *err)
+{
+    const struct listener_ctx *l = ctx;
+    struct journal_range range = {l->out, off, nbytes, d};
+
+    return journal_add(l->run->journal, &range, err);
+}
+
+/* Hands bytes to an output; the last ones send the file to the disk and free its buffer. */
+static enum status put(struct run *r, uint32_t out, const void *p, uint64_t n, uint64_t off, struct err *err)
+{
+    enum status s = outfile_write(r->files[out], p, (size_t)n, off, err);
+
+    r->left[out] -= n;
+    r->done += n;
+    if (s == OK && r->left[out] == 0)
+        s = outfile_sync(r->files[out], err);
+    return s;
+}
+
+static enum status write_tile(void *ctx, void *slot_ptr, struct err *err)
+{
+    struct run *r = ctx;
+    struct slot *slot = slot_ptr;
+    const struct tile *t = &slot->tile;
+
+    for (size_t i = 0; i < t->step->nsink; i++) {
+        const struct plan_sink *sink = &t->step->sinks[i];
+        enum status s = put(r, sink->out, slot->result[i], bytes_of(sink->dtype, t->nelem),
+                            sink->off + bytes_of(sink->dtype, t->first), err);
+
+        if (s != OK)
+            return s;
+    }
+    if (r->options->progress)
+        r->options->progress(r->options->progress_ctx, r->done + r->reused, r->total);
+    return OK;
+}
+
+/* ---- the run ---- */
+
+static enum status allocate(struct run *r, struct err *err)
+{
+    size_t nslot = r->memory.nslot, nout = r->plan->nout, max_sinks = 1;
+
+    for (size_t i = 0; i < r->plan->nstep; i++)
+        max_sinks = max_u64(max_sinks, r->plan->steps[i].nsink);
+    r->slots = calloc(nslot, sizeof *r->slots);
+    r->slot_ptrs = calloc(nslot, sizeof *r->slot_ptrs);
+    r->scratch = calloc(r->options->threads, sizeof *r->scratch);
+    r->files = calloc(nout, sizeof *r->files);
+    r->left = calloc(nout, sizeof *r->left);
+    r->resumed = calloc(nout, sizeof *r->resumed);
+    r->listeners = calloc(nout, sizeof *r->listeners);
+    if (!r->slots || !r->slot_ptrs || !r->scratch || !r->files || !r->left || !r->resumed || !r->listeners)
+        return fail_nomem(err);
+    for (size_t i = 0; i < nslot; i++) {
+        struct slot *slot = &r->slots[i];
+
+        slot->in = malloc(r->memory.in_bytes);
+        slot->out = malloc(r->memory.out_bytes);
+        slot->result = calloc(max_sinks, sizeof *slot->result);
+        r->slot_ptrs[i] = slot;
+        if (!slot->in || !slot->out || !slot->result)
+            return fail_nomem(err);
+    }
+    for (unsigned i = 0; i < r->options->threads; i++) {
+        r->scratch[i].gather = malloc(r->memory.gather_bytes);
+        r->scratch[i].values = malloc(r->memory.float_bytes);
+        if (!r->scratch[i].gather || !r->scratch[i].values)
+            return fail_nomem(err);
+    }
+    return OK;
+}
+
+static void release(struct run *r)
+{
+    for (size_t i = 0; r->slots && i < r->memory.nslot; i++) {
+        free(r->slots[i].in);
+        free(r->slots[i].out);
+        free(r->slots[i].result);
+    }
+    for (unsigned i = 0; r->scratch && i < r->options->threads; i++) {
+        free(r->scratch[i].gather);
+        free(r->scratch[i].values);
+    }
+    resume_free(&r->resume);
+    free(r->slots);
+    free(r->slot_ptrs);
+    free(r->scratch);
+    free(r->files);
+    free(r->left);
+    free(r->resumed);
+    free(r->listeners);
+}
+
+static enum status open_journal(struct run *r, struct err *err)
+{
+    struct digest fingerprint;
+    size_t nkept = 0, path_n = strlen(r->plan->outs[0].path) + sizeof ".journal";
+    enum status s = plan_fingerprint(r->plan, &fingerprint, err);
+    char *path = malloc(path_n);
+
+    if (!path)
+        return fail_nomem(err);
+    snprintf(path, path_n, "%s.journal", r->plan->outs[0].path);
+    if (s == OK)
+        s = journal_open(&r->journal, path, fingerprint, r->options->resume, &nkept, err);
+    free(path);
+    return s;
+}
+
+static enum status open_outputs(struct run *r, struct err *err)
+{
+    for (uint32_t i = 0; i < r->plan->nout; i++) {
+        r->listeners[i] = (struct listener_ctx){r, i};
+        struct outfile_spec spec = {
+            .path = r->plan->outs[i].path,
+            .nbytes = r->plan->outs[i].nbytes,
+            .buffer_bytes = (size_t)r->memory.file_buffer_bytes,
+            .resume = r->options->resume,
+            .listener = {.ctx = &r->listeners[i], .wrote = note_written},
+        };
+        enum status s = outfile_open(&r->files[i], &spec, &r->resumed[i], err);
+
+        if (s != OK)
+            return s;
+        r->left[i] = r->plan->outs[i].header_nbytes;
+    }
+    for (size_t i = 0; i < r->plan->nstep; i++)
+        for (size_t k = 0; k < r->plan->steps[i].nsink; k++)
+            r->left[r->plan->steps[i].sinks[k].out] += r->plan->steps[i].sinks[k].nbytes;
+    for (size_t i = 0; i < r->plan->nout; i++)
+        r->total += r->left[i];
+    return OK;
+}
+
+static enum status put_headers(struct run *r, struct err *err)
+{
+    enum status s = OK;
+
+    for (uint32_t i = 0; i < r->plan->nout && s == OK; i++)
+        s = put(r, i, r->plan->outs[i].header, r->plan->outs[i].header_nbytes, 0, err);
+    return s;
+}
+
+/* Tiles that an earlier run wrote count as done before the pipeline starts. */
+static void skip_reused(struct run *r)
+{
+    struct tile_walk walk = r->walk;
+    struct tile t;
+
+    if (!r->options->resume)
+        return;
+    while (tile_next(&walk, &t))
+        if (tile_is_there(r, &t))
+            count_reused(r, &t);
+}
+
+static enum status run_pipe(struct run *r, struct err *err)
+{
+    struct pipe_stages stages = {.ctx = r, .read = read_tile, .work = work_tile, .write = write_tile};
+    struct pipe_shape shape = {r->slot_ptrs, r->memory.nslot, r->options->threads, r->options->cancel};
+    enum status s = pipe_run(&stages, &shape, err);
+
+    /* Outputs whose every byte was there already were not synced by a last put. */
+    for (size_t i = 0; i < r->plan->nout && s == OK; i++)
+        s = outfile_sync(r->files[i], err);
+    return s;
+}
+
+/* All names at the end, the first file's last: a reader opens a split set by its first file. */
+static enum status commit(struct run *r, struct err *err)
+{
+    enum status s = OK;
+
+    for (size_t i = r->plan->nout; i-- > 0 && s == OK;)
+        s = outfile_commit(r->files[i], err);
+    return s;
+}
+
+static bool worth_keeping(enum status s)
+{
+    return s == E_IO || s == E_CANCELLED || s == E_NOMEM;
+}
+
+enum status exec_run(const struct plan *p, const struct exec_options *o, struct exec_result *result, struct err *err)
+{
+    struct run r = {.plan = p, .options = o};
+    bool locked = false;
+
+    *result = (struct exec_result){0};
+    enum status s = exec_measure(p, o, &r.memory, err);
+    if (s == OK)
+        s = plan_check(p, err);
+    r.walk = (struct tile_walk){.plan = p, .tile_elems = r.memory.tile_elems};
+    if (s == OK)
+        s = allocate(&r, err);
+    if (s == OK)
+        s = open_outputs(&r, err);
+    locked = s == OK; /* the outputs are ours alone: now the journal may be touched */
+    if (s == OK)
+        s = open_journal(&r, err);
+    if (s == OK && o->resume)
+        s = resume_load(&r.resume, r.journal, r.files, r.resumed, p->nout, err);
+    if (s == OK) {
+        skip_reused(&r);
+        s = put_headers(&r, err);
+    }
+    if (s == OK)
+        s = run_pipe(&r, err);
+    if (s == OK)
+        s = commit(&r, err);
+    result->bytes_reused = r.reused;
+    result->resumable = s != OK && locked && worth_keeping(s) && r.journal && journal_count(r.journal) > 0;
+    for (size_t i = 0; r.files && i < p->nout; i++)
+        outfile_close(r.files[i], result->resumable);
+    journal_close(r.journal, result->resumable);
+    release(&r);
+    return s;
+}

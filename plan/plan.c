@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "plan/plan.h"
+
+
+#define PLAN_ARENA_LIMIT (8 * GIB)
+
+void plan_init(struct plan *p)
+{
+    *p = (struct plan){0};
+    arena_init(&p->arena, PLAN_ARENA_LIMIT);
+    p->notes.arena = &p->arena;
+}
+
+void plan_free(struct plan *p)
+{
+    arena_free(&p->arena);
+    *p = (struct plan){0};
+}
+
+/* A zeroed slot at the end of one of the plan's arrays, or NULL. */
+#define APPEND(p, items, n, cap)                                                                             \
+    (arena_grow(&(p)->arena, (void **)&(items), (n), &(cap), sizeof *(items)) ? &(items)[(n)++] : NULL)
+
+enum status plan_add_source(struct plan *p, const struct plan_source *src, uint32_t *index, struct err *err)
+{
+    struct plan_source *slot = APPEND(p, p->sources, p->nsource, p->source_cap);
+
+    if (!slot)
+        return fail_nomem(err);
+    *slot = *src;
+    *index = (uint32_t)(p->nsource - 1);
+    return OK;
+}
+
+enum status plan_add_step(struct plan *p, const char *name, const uint64_t *shape, uint32_t rank,
+                          struct plan_step **step, struct err *err)
+{
+    struct plan_step *slot = APPEND(p, p->steps, p->nstep, p->step_cap);
+
+    if (!slot)
+        return fail_nomem(err);
+    *slot = (struct plan_step){.name = name, .rank = rank};
+    memcpy(slot->shape, shape, rank * sizeof *shape);
+    if (!shape_nelem(shape, rank, &slot->nelem))
+        return fail(err, E_LIMIT, "tensor %s: its elements do not fit 64 bits", name);
+    *step = slot;
+    return OK;
+}
+
+enum status plan_add_view(struct plan *p, struct plan_step *step, const struct view *v, struct err *err)
+{
+    struct view *slot = APPEND(p, step->views, step->nview, step->view_cap);
+
+    if (!slot)
+        return fail_nomem(err);
+    *slot = *v;
+    view_simplify(slot);
+    return OK;
+}
+
+enum status plan_add_sink(struct plan *p, struct plan_step *step, const struct plan_sink *sink, struct err *err)
+{
+    struct plan_sink *slot = APPEND(p, step->sinks, step->nsink, step->sink_cap);
+
+    if (!slot)
+        return fail_nomem(err);
+    *slot = *sink;
+    if (!dtype_nbytes(sink->dtype, step->nelem, &slot->nbytes))
+        return fail(err, E_BUG, "tensor %s: %" PRIu64 " elements are no whole blocks of %s", step->name, step->nelem,
+                    dtype_name(sink->dtype));
+    return OK;
+}
+
+enum status plan_add_out(struct plan *p, const char *path, uint32_t *index, struct err *err)
+{
+    struct plan_out *slot = APPEND(p, p->outs, p->nout, p->out_cap);
+
+    if (!slot)
+        return fail_nomem(err);
+    *slot = (struct plan_out){.path = path};
+    *index = (uint32_t)(p->nout - 1);
+    return OK;
+}
+
+enum status plan_add_input(struct plan *p, const char *path, struct err *err)
+{
+    const char **slot = APPEND(p, p->inputs, p->ninput, p->input_cap);
+
+    if (!slot)
+        return fail_nomem(err);
+    *slot = path;
+    return OK;
+}
+
+enum status plan_drop(struct plan *p, const char *name, const char *reason, struct err *err)
+{
+    struct plan_dropped *slot = APPEND(p, p->dropped, p->ndropped, p->dropped_cap);
+
+    if (!slot)
+        return fail_nomem(err);
+    *slot = (struct plan_dropped){name, reason};
+    return OK;
+}
+
+void plan_add_op(struct plan_step *step, enum op op)
+{
+    require(step->nop < STEP_MAX_OPS);
+    step->ops[step->nop++] = (uint8_t)op;
+}
+
+static enum status check_views(const struct plan *p, const struct plan_step *step, struct err *err)
+{
+    uint64_t covered = 0;
+
+    for (size_t i = 0; i < step->nview; i++) {
+        const struct view *v = &step->views[i];
+
+        if (v->source >= p->nsource)
+            return fail(err, E_BUG, "tensor %s: view %zu of no source", step->name, i);
+        const struct plan_source *src = &p->sources[v->source];
+        uint64_t n = view_nelem(v);
+        if (n > 0 && view_last(v) >= src->nelem)
+            return fail(err, E_BUG, "tensor %s: view %zu leaves source %s", step->name, i, src->name);
+        if (!src->codec->decode)
+            return fail(err, E_BUG, "tensor %s: %s values cannot be read", step->name, dtype_name(src->dtype));
+        if (!view_in_blocks(v, dtype_block_elems(src->dtype)))
+            return fail(err, E_BUG, "tensor %s: view %zu cuts blocks of source %s", step->name, i, src->name);
+        covered += n;
+    }
+    if (covered != step->nelem)
+        return fail(err, E_BUG, "tensor %s: views cover %" PRIu64 " of %" PRIu64 " elements", step->name, covered,
+                    step->nelem);
+    return OK;
+}
+
+enum status plan_check(const struct plan *p, struct err *err)
+{
+    for (size_t i = 0; i < p->nstep; i++) {
+        const struct plan_step *step = &p->steps[i];
+        enum status s = check_views(p, step, err);
+
+        if (s != OK)
+            return s;
+        for (size_t k = 0; k < step->nsink; k++) {
+            const struct plan_sink *sink = &step->sinks[k];
+
+            if (sink->out >= p->nout || !sink->codec->encode ||
+                sink->off + sink->nbytes > p->outs[sink->out].nbytes ||
+                sink->off < p->outs[sink->out].header_nbytes)
+                return fail(err, E_BUG, "tensor %s: sink %zu is not laid out", step->name, k);
+        }
+    }
+    return OK;
+}
+
+#define HASH_VALUE(h, v) hash_update((h), &(v), sizeof(v))
+
+static void hash_text(struct hash *h, const char *s)
+{
+    hash_update(h, s, strlen(s) + 1);
+}
+
+static void hash_source(struct hash *h, const struct plan_source *src)
+{
+    uint32_t dtype = src->dtype;
+
+    HASH_VALUE(h, dtype);
+    HASH_VALUE(h, src->off);
+    HASH_VALUE(h, src->nelem);
+    if (src->file) {
+        struct file_id id = file_identity(src->file);
+
+        HASH_VALUE(h, id);
+    } else {
+        uint64_t n = 0;
+
+        (void)dtype_nbytes(src->dtype, src->nelem, &n);
+        hash_update(h, src->data, (size_t)n);
+    }
+}
+
+static void hash_step(struct hash *h, const struct plan_step *step)
+{
+    hash_update(h, step->ops, step->nop);
+    HASH_VALUE(h, step->nelem);
+    for (size_t i = 0; i < step->nview; i++) {
+        const struct view *v = &step->views[i];
+
+        HASH_VALUE(h, v->source);
+        HASH_VALUE(h, v->base);
+        hash_update(h, v->dim, v->ndim * sizeof v->dim[0]);
+    }
+    for (size_t i = 0; i < step->nsink; i++) {
+        const struct plan_sink *sink = &step->sinks[i];
+        uint32_t dtype = sink->dtype;
+
+        HASH_VALUE(h, sink->out);
+        HASH_VALUE(h, dtype);
+        HASH_VALUE(h, sink->off);
+        if (sink->weights)
+            hash_update(h, sink->weights, step->shape[step->rank - 1] * sizeof *sink->weights);
+    }
+}
+
+enum status plan_fingerprint(const struct plan *p, struct digest *d, struct err *err)
+{
+    struct hash *h = hash_new();
+
+    if (!h)
+        return fail_nomem(err);
+    for (size_t i = 0; i < p->nsource; i++)
+        hash_source(h, &p->sources[i]);
+    for (size_t i = 0; i < p->nstep; i++)
+        hash_step(h, &p->steps[i]);
+    for (size_t i = 0; i < p->nout; i++) {
+        hash_text(h, p->outs[i].path);
+        hash_update(h, p->outs[i].header, p->outs[i].header_nbytes);
+    }
+    *d = hash_digest(h);
+    hash_free(h);
+    return OK;
+}
+
+uint64_t plan_tensor_bytes(const struct plan *p)
+{
+    uint64_t n = 0;
+
+    for (size_t i = 0; i < p->nstep; i++)
+        for (size_t k = 0; k < p->steps[i].nsink; k++)
+            n += p->steps[i].sinks[k].nbytes;
+    return n;
+}
+
+uint64_t plan_bytes_read(const struct plan *p)
+{
+    uint64_t total = 0;
+
+    for (size_t i = 0; i < p->nstep; i++) {
+        for (size_t k = 0; k < p->steps[i].nview; k++) {
+            const struct view *v = &p->steps[i].views[k];
+            const struct plan_source *src = &p->sources[v->source];
+            uint64_t n = 0;
+
+            if (src->file && dtype_nbytes(src->dtype, view_nelem(v), &n))
+                total += n;
+        }
+    }
+    return total;
+}

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A plan says how every byte of every output file comes to be: each output tensor with its name, shape,
+ * and the small program that makes it from spans of the sources. Builders fill plans, edits change them,
+ * print.h shows them and exec.h runs them; none of these knows the others.
+ *
+ * The program of a step: gather the tensor's elements from the sources through views (slices, stacks,
+ * splits and permutations are all strides), turn them into float32, apply the element operations, and
+ * encode them once per sink. Where type and values stay, the bytes are copied.
+ */
+#ifndef PLAN_PLAN_H
+#define PLAN_PLAN_H
+
+#include "core/arena.h"
+#include "core/file.h"
+#include "core/hash.h"
+#include "core/notes.h"
+#include "formats/codec.h"
+#include "formats/meta.h"
+#include "formats/tensor.h"
+
+enum op {
+#define X(id, text, fn) OP_##id,
+#include "plan/ops.def"
+#undef X
+    OP_COUNT
+};
+
+/* Where views read from: a tensor in a file, or values made while planning. */
+struct plan_source {
+    const char *name; /* the source tensor's name, or what the values are */
+    enum dtype dtype;
+    const struct codec *codec;
+    const struct file *file; /* NULL: data */
+    uint64_t off;
+    const void *data;
+    uint64_t nelem;
+};
+
+#define VIEW_MAX_DIMS 8
+
+struct view_dim {
+    uint64_t n, stride; /* in elements of the source */
+};
+
+/* A run of an output tensor's elements: element (i0, i1, ...) in row-major order is source element
+ * base + sum(i_k * stride_k). A view of a block type takes whole blocks: base, strides and the innermost
+ * run are multiples of the block, and the innermost stride is 1. */
+struct view {
+    uint32_t source;
+    uint32_t ndim;
+    uint64_t base;
+    struct view_dim dim[VIEW_MAX_DIMS]; /* outermost first */
+};
+
+/* Where a step's result goes. Several sinks: the same values in several files or types. */
+struct plan_sink {
+    uint32_t out;
+    enum dtype dtype;
+    const struct codec *codec;
+    const float *weights; /* importance of each column, or NULL; borrowed */
+    uint64_t off;         /* in the file; set by the layout */
+    uint64_t nbytes;
+};
+
+#define STEP_MAX_OPS 4
+
+struct plan_step {
+    const char *name; /* of the output tensor */
+    uint32_t rank;
+    uint64_t shape[TENSOR_MAX_RANK];
+    uint64_t nelem;
+    struct view *views; /* in order they cover the tensor exactly */
+    size_t nview, view_cap;
+    uint8_t ops[STEP_MAX_OPS];
+    uint32_t nop;
+    struct plan_sink *sinks;
+    size_t nsink, sink_cap;
+};
+
+struct plan_out {
+    const char *path;
+    const void *header; /* the bytes before the data, in the plan's arena */
+    uint64_t header_nbytes;
+    uint64_t nbytes; /* of the file */
+};
+
+struct plan_dropped {
+    const char *name, *reason;
+};
+
+struct plan {
+    struct arena arena;
+    const char **inputs; /* every file that was read to make it: never to be written over */
+    size_t ninput, input_cap;
+    struct plan_source *sources;
+    size_t nsource, source_cap;
+    struct plan_step *steps; /* in the order of the first output */
+    size_t nstep, step_cap;
+    struct plan_out *outs;
+    size_t nout, out_cap;
+    struct plan_dropped *dropped;
+    size_t ndropped, dropped_cap;
+    struct notes notes;
+};
+
+void plan_init(struct plan *p);
+void plan_free(struct plan *p);
+
+/* All return E_NOMEM at worst; names are borrowed. *step is good until the next plan_add_step. */
+enum status plan_add_source(struct plan *p, const struct plan_source *src, uint32_t *index, struct err *err);
+enum status plan_add_step(struct plan *p, const char *name, const uint64_t *shape, uint32_t rank,
+                          struct plan_step **step, struct err *err);
+enum status plan_add_view(struct plan *p, struct plan_step *step, const struct view *v, struct err *err);
+enum status plan_add_sink(struct plan *p, struct plan_step *step, const struct plan_sink *sink, struct err *err);
+enum status plan_add_out(struct plan *p, const char *path, uint32_t *index, struct err *err);
+enum status plan_add_input(struct plan *p, const char *path, struct err *err);
+enum status plan_drop(struct plan *p, const char *name, const char *reason, struct err *err);
+void plan_add_op(struct plan_step *step, enum op op);
+
+/* Every step covered exactly by its views, every view inside its source, every sink encodable and of the
+ * right size, offsets inside the files. A failure is E_BUG: builders check the input first. */
+enum status plan_check(const struct plan *p, struct err *err);
+
+/* What decides the output bytes, the sources' identity included: the journal's key. */
+enum status plan_fingerprint(const struct plan *p, struct digest *d, struct err *err);
+
+/* Bytes of all sinks, and bytes that the views take from files (views of one source do not overlap). */
+uint64_t plan_tensor_bytes(const struct plan *p);
+uint64_t plan_bytes_read(const struct plan *p);
+
+const char *op_name(enum op op);
+void op_apply(enum op op, float *x, size_t n);
+
+/* ---- views ---- */
+
+/* A view of a whole tensor in its own order. */
+struct view view_whole(uint32_t source, uint64_t nelem);
+uint64_t view_nelem(const struct view *v);
+/* Joins neighbouring dimensions that are one run, and drops those of length 1. */
+void view_simplify(struct view *v);
+/* Largest element index that the view touches; the view has elements. */
+uint64_t view_last(const struct view *v);
+/* Whether the view takes whole blocks of that many elements (always, for 1); it has been simplified. */
+bool view_in_blocks(const struct view *v, uint32_t block_elems);
+
+#endif

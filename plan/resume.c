@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "plan/exec_int.h"
+
+static int by_start(const void *a, const void *b)
+{
+    const struct resume_range *x = a, *y = b;
+
+    return x->start < y->start ? -1 : x->start > y->start;
+}
+
+static bool add_range(struct resume_out *o, uint64_t start, uint64_t end)
+{
+    if (o->n == o->cap) {
+        size_t cap = o->cap ? o->cap * 2 : 64;
+        struct resume_range *bigger = realloc(o->range, cap * sizeof *bigger);
+
+        if (!bigger)
+            return false;
+        o->range = bigger;
+        o->cap = cap;
+    }
+    o->range[o->n++] = (struct resume_range){start, end};
+    return true;
+}
+
+static void sort_and_join(struct resume_out *o)
+{
+    size_t n = 0;
+
+    if (o->n == 0)
+        return;
+    qsort(o->range, o->n, sizeof *o->range, by_start);
+    for (size_t i = 1; i < o->n; i++) {
+        if (o->range[i].start <= o->range[n].end)
+            o->range[n].end = max_u64(o->range[n].end, o->range[i].end);
+        else
+            o->range[++n] = o->range[i];
+    }
+    o->n = n + 1;
+}
+
+enum status resume_load(struct resume *r, const struct journal *j, struct outfile **files, const bool *resumed,
+                        size_t nout, struct err *err)
+{
+    size_t n;
+    const struct journal_range *range = journal_ranges(j, &n);
+    enum status s = OK;
+
+    *r = (struct resume){.nout = nout};
+    r->outs = calloc(nout, sizeof *r->outs);
+    if (!r->outs)
+        return fail_nomem(err);
+    for (size_t i = 0; i < n && s == OK; i++) {
+        struct digest d;
+
+        if (range[i].out >= nout || !resumed[range[i].out])
+            continue;
+        s = outfile_digest(files[range[i].out], range[i].off, range[i].nbytes, &d, err);
+        if (s == OK && digest_eq(d, range[i].digest) &&
+            !add_range(&r->outs[range[i].out], range[i].off, range[i].off + range[i].nbytes))
+            s = fail_nomem(err);
+    }
+    for (size_t i = 0; i < nout; i++)
+        sort_and_join(&r->outs[i]);
+    return s;
+}
+
+void resume_free(struct resume *r)
+{
+    for (size_t i = 0; r->outs && i < r->nout; i++)
+        free(r->outs[i].range);
+    free(r->outs);
+    *r = (struct resume){0};
+}
+
+bool resume_has(const struct resume *r, uint32_t out, uint64_t off, uint64_t n)
+{
+    if (!r->outs)
+        return false;
+    const struct resume_out *o = &r->outs[out];
+    size_t low = 0, high = o->n;
+
+    /* The last range that starts at or before off. */
+    while (low < high) {
+        size_t mid = (low + high) / 2;
+
+        if (o->range[mid].start <= off)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low > 0 && o->range[low - 1].end >= off + n;
+}

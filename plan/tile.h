@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Cutting a plan into tiles: the units of work, small enough for the memory budget, each a part of one
+ * view that can be read, transformed and written without any other. How a plan is cut changes nothing in
+ * the bytes.
+ */
+#ifndef PLAN_TILE_H
+#define PLAN_TILE_H
+
+#include "plan/plan.h"
+
+struct tile {
+    const struct plan_step *step;
+    struct view view; /* the part of the step's view */
+    uint64_t first;   /* index of its first element in the output tensor */
+    uint64_t nelem;
+};
+
+/* Walks a plan's tiles in order. Zero it, set plan and tile_elems. */
+struct tile_walk {
+    const struct plan *plan;
+    uint64_t tile_elems; /* a tile has at most that many elements; at least tile_min_elems(plan) */
+    size_t step, view;
+    uint64_t view_first; /* of the current view, in the tensor */
+    uint64_t pos;        /* in the current view */
+};
+
+/* False at the end. */
+bool tile_next(struct tile_walk *w, struct tile *t);
+
+/* The smallest legal tile_elems, and the step that asks for it: a block, or a row where a codec needs one. */
+uint64_t tile_min_elems(const struct plan *p, const struct plan_step **step);
+
+/* How a tile comes into memory: `count` reads of `run` source blocks each, staged one after the other, from
+ * which `staged` (strides in blocks of the staging area) gives the elements in output order. */
+struct tile_read {
+    uint64_t run, count;  /* in blocks */
+    struct view outer;    /* start of each run: view over the source in blocks */
+    struct view staged;   /* base 0; simplified */
+    bool contiguous;      /* the staging area is already in output order */
+};
+
+/* Never stages more than twice the tile's own blocks. */
+void tile_read_plan(const struct tile *t, uint32_t block_elems, uint32_t block_bytes, struct tile_read *r);
+
+/* Copies units of unit_bytes from staging into output order. */
+void tile_gather(const struct view *staged, const void *staging, void *out, uint32_t unit_bytes);
+
+#endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the codec files give to the table in codecs.c; nobody else includes this. */
+#ifndef QUANTIZE_CODECS_INT_H
+#define QUANTIZE_CODECS_INT_H
+
+#include "formats/codec.h"
+
+/* codec_float.c: element types */
+void f32_encode(const float *x, void *dst, size_t nrow, size_t ncol, const float *weights);
+void f16_encode(const float *x, void *dst, size_t nrow, size_t ncol, const float *weights);
+void bf16_encode(const float *x, void *dst, size_t nrow, size_t ncol, const float *weights);
+void bf16_recode(void *data, size_t n);
+void f32_decode(const void *src, float *x, size_t n);
+void f64_decode(const void *src, float *x, size_t n);
+void i8_decode(const void *src, float *x, size_t n);
+void i16_decode(const void *src, float *x, size_t n);
+void i32_decode(const void *src, float *x, size_t n);
+void i64_decode(const void *src, float *x, size_t n);
+void u8_decode(const void *src, float *x, size_t n);
+void u16_decode(const void *src, float *x, size_t n);
+void u32_decode(const void *src, float *x, size_t n);
+void u64_decode(const void *src, float *x, size_t n);
+void e4m3_decode(const void *src, float *x, size_t n);
+void e5m2_decode(const void *src, float *x, size_t n);
+void e8m0_decode(const void *src, float *x, size_t n);
+
+/* codec_legacy.c: blocks of 32 with one scale */
+void q8_0_encode(const float *x, void *dst, size_t nrow, size_t ncol, const float *weights);
+void q8_0_decode(const void *src, float *x, size_t n);
+
+#endif
