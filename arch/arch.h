@@ -131,7 +131,8 @@ struct arch {
     bool has_mtp;
     enum vocab_kind vocab;
     const struct vision_arch *vision; /* NULL: none known */
-    /* Tensors that are made, not converted; written before all others. May be NULL. */
+    /* Adds steps for tensors that are made, not converted; they are written before all others. Their sources
+     * get their codecs from the caller. May be NULL. */
     enum status (*generate)(const struct hparams *hp, struct plan *plan, struct err *err);
 };
 

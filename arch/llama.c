@@ -7,7 +7,7 @@
 
 #include "arch/archs.h"
 #include "arch/hparams.h"
-#include "quantize/codecs.h"
+#include "kernels/sleef.h"
 
 static const struct symbol symbols[] = {
     {"V", "vocab_size", NULL},
@@ -59,8 +59,17 @@ static float rope_number(const struct hparams *hp, const char *key, double fallb
     return (float)v;
 }
 
+/* theta^(i / half), as torch computes it for a whole array: groups of 16 by its vector library, the rest
+ * one by one, which is the correctly rounded value. */
+static float rope_power(float theta, uint64_t i, uint64_t half)
+{
+    float exponent = (float)(2 * i) / (float)(2 * half);
+
+    return i < half / 16 * 16 ? pow_f32(theta, exponent) : (float)pow((double)theta, (double)exponent);
+}
+
 /* One factor per rotary pair: 1 for short wavelengths, `factor` for long ones, smooth in between. Every step
- * is rounded to float32, as the reference computes it. */
+ * is rounded to float32, and a number over a tensor is the number times the tensor's reciprocal, as in torch. */
 static void rope_factors(const struct hparams *hp, float *out, uint64_t half)
 {
     float theta = rope_number(hp, "rope_theta", 10000), factor = rope_number(hp, "factor", 8);
@@ -70,16 +79,15 @@ static void rope_factors(const struct hparams *hp, float *out, uint64_t half)
     float two_pi = (float)(2 * 3.14159265358979323846);
 
     for (uint64_t i = 0; i < half; i++) {
-        float exponent = (float)(2 * i) / (float)(2 * half);
-        float frequency = 1.0f / (float)pow((double)theta, (double)exponent);
-        float wavelength = two_pi / frequency;
+        float frequency = 1.0f / rope_power(theta, i, half);
+        float wavelength = two_pi * (1.0f / frequency);
 
         if (wavelength < high_wavelength) {
             out[i] = 1.0f;
         } else if (wavelength > low_wavelength) {
             out[i] = factor;
         } else {
-            float smooth = (original / wavelength - low) / (high - low);
+            float smooth = (original * (1.0f / wavelength) - low) / (high - low);
 
             out[i] = 1.0f / ((1.0f - smooth) / factor + smooth);
         }
@@ -104,8 +112,7 @@ static enum status make_rope_freqs(const struct hparams *hp, struct plan *plan, 
         return fail_nomem(err);
     rope_factors(hp, factors, half);
 
-    struct plan_source src = {
-        .name = "rope factors", .dtype = DT_F32, .codec = codec_find(DT_F32), .data = factors, .nelem = half};
+    struct plan_source src = {.name = "rope factors", .dtype = DT_F32, .data = factors, .nelem = half};
     struct plan_step *step;
     uint32_t source;
     s = plan_add_source(plan, &src, &source, err);

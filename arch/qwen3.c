@@ -2,20 +2,27 @@
 /* Qwen3, dense and MoE: full attention everywhere, norms on query and key heads. */
 #include "arch/archs.h"
 
+/* HD comes from the class's default where it has one (dense), else from H and NH (MoE). */
 static const struct symbol symbols[] = {
     {"V", "vocab_size", NULL},
     {"H", "hidden_size", NULL},
     {"NH", "num_attention_heads", NULL},
     {"NKV", "num_key_value_heads", "NH"},
-    {"HD", "head_dim", "128"},
+    {"HD", "head_dim", "H/NH"},
     {"F", "intermediate_size", NULL},
     {"E", "num_experts|num_local_experts", NULL},
     {"FE", "moe_intermediate_size", NULL},
     {0},
 };
 
-static const struct config_default defaults[] = {
+static const struct config_default dense_defaults[] = {
     {"head_dim", "128"},
+    {"rope_theta", "10000"},
+    {"rms_norm_eps", "1e-06"},
+    {0},
+};
+
+static const struct config_default moe_defaults[] = {
     {"rope_theta", "10000"},
     {"rms_norm_eps", "1e-06"},
     {0},
@@ -45,7 +52,7 @@ const struct arch arch_qwen3 = {
     .hf_classes = qwen3_classes,
     .tables = qwen3_tables,
     .symbols = symbols,
-    .defaults = defaults,
+    .defaults = dense_defaults,
     .vocab = VOCAB_SPM_OR_BPE,
 };
 
@@ -63,7 +70,7 @@ const struct arch arch_qwen3moe = {
     .hf_classes = qwen3moe_classes,
     .tables = qwen3moe_tables,
     .symbols = symbols,
-    .defaults = defaults,
+    .defaults = moe_defaults,
     .keys = qwen3moe_keys,
     .vocab = VOCAB_BPE,
 };

@@ -3,6 +3,8 @@
 #include "cli/run.h"
 #include "convert/convert.h"
 
+#define METADATA_MAX (16 * MIB)
+
 struct options {
     struct opt_common common;
     struct run_options run;
@@ -30,12 +32,13 @@ static const struct opt table[] = {
     {.name = "mmproj", .kind = OPT_FLAG, OPT_FIELD(struct options, mmproj),
      .help = "convert the vision tower instead of the text model"},
     {.name = "split-max-size", .kind = OPT_SIZE10, OPT_FIELD(struct options, split_max_size), .arg = "SIZE", .min = 1,
-     .help = "split into files of at most that many bytes of tensors (K, M, G: powers of 1000)"},
+     .help = "split into files of at most that many bytes of tensors"},
     {.name = "split-max-tensors", .kind = OPT_U64, OPT_FIELD(struct options, split_max_tensors), .arg = "N", .min = 1,
      .help = "split into files of at most that many tensors"},
     {.name = "name", .kind = OPT_STR, OPT_FIELD(struct options, name), .arg = "NAME", .help = "the model's name"},
     {.name = "metadata", .kind = OPT_REPEAT, OPT_FIELD(struct options, metadata), .arg = "KEY=VALUE",
-     .help = "set a general.* key, such as general.author or general.sampling.temp; an empty value leaves it out"},
+     .help = "set a general.* key, such as general.author or general.sampling.temp; an empty value leaves it out; "
+             "an argument without = names a JSON file of such keys"},
     {.name = "pre", .kind = OPT_STR, OPT_FIELD(struct options, pre), .arg = "NAME",
      .help = "the pre-tokenizer's name (tokenizer.ggml.pre) instead of the one that is recognised"},
     {.name = "allow-unknown", .kind = OPT_REPEAT, OPT_FIELD(struct options, allow_unknown), .arg = "NAME",
@@ -61,7 +64,28 @@ static const struct cmd_example example[] = {
     {0},
 };
 
-static enum status plan_and_run(const struct options *o, const char *path, const struct authorship_overrides *overrides,
+static enum status read_overrides(const struct options *o, struct authorship_overrides *overrides, struct notes *notes,
+                                  struct err *err)
+{
+    enum status s = OK;
+
+    for (size_t i = 0; i < o->metadata.n && s == OK; i++) {
+        const char *item = o->metadata.item[i];
+        struct json *object = NULL;
+
+        if (strchr(item, '=')) {
+            s = authorship_override(overrides, item, err);
+            continue;
+        }
+        s = json_load(item, METADATA_MAX, &object, err);
+        if (s == OK)
+            s = authorship_override_json(overrides, object, item, notes, err);
+        json_free(object);
+    }
+    return s;
+}
+
+static enum status plan_and_run(const struct options *o, const char *path, struct authorship_overrides *overrides,
                                 struct err *err)
 {
     struct convert_options c = {
@@ -81,7 +105,9 @@ static enum status plan_and_run(const struct options *o, const char *path, const
     struct plan plan;
 
     plan_init(&plan);
-    enum status s = source_open(&source, path, err);
+    enum status s = read_overrides(o, overrides, &plan.notes, err);
+    if (s == OK)
+        s = source_open(&source, path, err);
     if (s == OK)
         s = convert_to_gguf(&plan, source, &c, err);
     if (s == OK)
@@ -95,15 +121,12 @@ static enum status run(const struct opt_line *line, struct err *err)
 {
     const struct options *o = line->options;
     struct authorship_overrides overrides = {.arena = line->arena};
-    enum status s = OK;
 
     if (!o->out)
         return fail(err, E_USAGE, "-o OUT.gguf is missing: where to write");
     if (o->mmproj && mtp_modes[o->mtp] != MTP_AUTO)
         return fail(err, E_USAGE, "--mmproj and --mtp exclude each other: a vision tower has no head");
-    for (size_t i = 0; i < o->metadata.n && s == OK; i++)
-        s = authorship_override(&overrides, o->metadata.item[i], err);
-    return s == OK ? plan_and_run(o, line->args[0], &overrides, err) : s;
+    return plan_and_run(o, line->args[0], &overrides, err);
 }
 
 const struct cmd_spec cmd_convert = {run, table, sizeof(struct options), about, example};

@@ -142,6 +142,24 @@ static enum status meta_text(struct source *s, const char *key, const char **tex
     return *text ? OK : fail_nomem(err);
 }
 
+/* A head is a block after the last layer; what tells it from a layer is its nextn tensors. */
+static void count_gguf_mtp(const struct source *s, struct facts *f)
+{
+    bool found = false;
+
+    for (size_t i = 0; i < s->ntensor; i++) {
+        const char *name = s->tensors[i].name;
+        bool nextn = strstr(name, ".nextn.") != NULL;
+        bool block = f->mtp_layers && str_starts(name, "blk.") &&
+                     strtoul(name + strlen("blk."), NULL, 10) >= f->layers;
+
+        found |= nextn;
+        f->mtp_tensors += nextn || block;
+    }
+    if (!found)
+        f->mtp_tensors = 0;
+}
+
 static enum status read_gguf(struct source *s, struct facts *f, struct err *err)
 {
     f->format = "gguf";
@@ -162,8 +180,7 @@ static enum status read_gguf(struct source *s, struct facts *f, struct err *err)
         f->experts = arch_u64(s, f->architecture, "expert_count");
         f->experts_used = arch_u64(s, f->architecture, "expert_used_count");
     }
-    for (size_t i = 0; i < s->ntensor; i++)
-        f->mtp_tensors += strstr(s->tensors[i].name, ".nextn.") != NULL;
+    count_gguf_mtp(s, f);
     return OK;
 }
 

@@ -149,20 +149,22 @@ void gen_help(struct buf *out, const struct cmd *c)
 
 /* ---- man page (mdoc) ---- */
 
-/* Text that roff shall not read as requests or escapes. */
+/* Text that roff shall not read as requests or escapes, each sentence on its own line. */
 static void add_roff(struct buf *out, const char *s)
 {
-    char before = ' ';
+    char before = '\n';
 
-    if (*s == '.' || *s == '\'')
-        buf_add_str(out, "\\&");
-    for (; *s; before = *s++) {
-        if (*s == '\\')
+    for (size_t i = 0; s[i]; before = s[i++]) {
+        bool sentence_ends = i >= 2 && s[i] == ' ' && before == '.' && s[i - 2] != ' ';
+
+        if (before == '\n' && (s[i] == '.' || s[i] == '\''))
+            buf_add_str(out, "\\&");
+        if (s[i] == '\\')
             buf_add_str(out, "\\e");
-        else if (*s == '-' && (before == ' ' || before == '-')) /* an option's dashes, no hyphen */
+        else if (s[i] == '-' && (before == ' ' || before == '\n' || before == '-')) /* dashes, no hyphen */
             buf_add_str(out, "\\-");
         else
-            buf_add_char(out, *s);
+            buf_add_char(out, sentence_ends ? '\n' : s[i]);
     }
 }
 

@@ -95,8 +95,7 @@ static enum status offer_id(struct builder *b, const char *text, struct err *err
     char *org = id.org ? model_id_title(id.org, b->arena) : NULL;
     if (!name || (id.org && !org))
         return fail_nomem(err);
-    if ((st = offer(b, AUTHORSHIP_NAME, name, err)) ||
-        (st = offer(b, AUTHORSHIP_ORGANIZATION, org, err)) ||
+    if ((st = offer(b, AUTHORSHIP_NAME, name, err)) || (st = offer(b, AUTHORSHIP_ORGANIZATION, org, err)) ||
         (st = offer(b, AUTHORSHIP_BASENAME, id.basename, err)) ||
         (st = offer(b, AUTHORSHIP_FINETUNE, id.finetune, err)) ||
         (st = offer(b, AUTHORSHIP_VERSION, id.version, err)))
@@ -146,8 +145,7 @@ static const char *hub_id(const char *url)
 }
 
 /* One entry of base_model or datasets: an address, an id, or a mapping that is taken as it is. */
-static enum status add_source(struct builder *b, struct card *list, const struct card *entry,
-                              struct err *err)
+static enum status add_source(struct builder *b, struct card *list, const struct card *entry, struct err *err)
 {
     const char *text = card_str(entry);
     enum status st = OK;

@@ -124,12 +124,15 @@ static enum status put_number(struct meta *out, enum authorship_field f, const s
     uint32_t bits = (uint32_t)(int32_t)c->number;
     const unsigned char data[] = {(unsigned char)bits, (unsigned char)(bits >> 8),
                                   (unsigned char)(bits >> 16), (unsigned char)(bits >> 24)};
-    return meta_set(out, (struct meta_kv){.key = fields[f].key, .type = META_I32, .count = 1, .data = data,
-                                          .nbytes = sizeof data}, err);
+    return meta_set(
+        out,
+        (struct meta_kv){
+            .key = fields[f].key, .type = META_I32, .count = 1, .data = data, .nbytes = sizeof data},
+        err);
 }
 
-static enum status put_texts(struct meta *out, const char *key, const struct card *list,
-                             struct notes *notes, struct err *err)
+static enum status put_texts(struct meta *out, const char *key, const struct card *list, struct notes *notes,
+                             struct err *err)
 {
     struct slice *item = arena_array(out->arena, list->n, sizeof *item);
     size_t n = 0;
@@ -171,8 +174,8 @@ static enum status put_numbers(struct meta *out, const char *key, const struct c
     return st;
 }
 
-static enum status put_list(struct meta *out, const char *key, const struct card *list,
-                            struct notes *notes, struct err *err)
+static enum status put_list(struct meta *out, const char *key, const struct card *list, struct notes *notes,
+                            struct err *err)
 {
     bool numbers = list->n > 0 && is_number(list->pair[0].value);
 

@@ -146,12 +146,11 @@ struct place {
 static enum status wrong_type(const struct place *at, const struct json *v, const char *wanted,
                               struct err *err)
 {
-    return fail(err, E_USAGE, "%s: %s: is %s; expected %s", at->name, at->key,
-                json_kind_name(json_kind(v)), wanted);
+    return fail(err, E_USAGE, "%s: %s: is %s; expected %s", at->name, at->key, json_kind_name(json_kind(v)),
+                wanted);
 }
 
-static enum status json_text(const struct place *at, const struct json *v, struct card **out,
-                             struct err *err)
+static enum status json_text(const struct place *at, const struct json *v, struct card **out, struct err *err)
 {
     if (!json_str(v))
         return wrong_type(at, v, "text", err);
@@ -237,8 +236,8 @@ enum status authorship_override_json(struct authorship_overrides *o, const struc
         struct card *value = NULL;
 
         if (f == AUTHORSHIP_NFIELD) {
-            st = notes_add(notes, err, "%s: %s: cannot be set from a file; it is left out", name,
-                           json_key(c));
+            st =
+                notes_add(notes, err, "%s: %s: cannot be set from a file; it is left out", name, json_key(c));
             continue;
         }
         if (json_kind(c) != JSON_K_NULL)

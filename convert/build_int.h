@@ -49,6 +49,10 @@ enum status emit_check(struct builder *b, const struct name_match *m, const stru
  * hp.n_mtp, notes what was promised and is not there. */
 enum status head_decide(struct builder *b, struct err *err);
 
+/* Reasons for leaving a tensor out under a head mode. */
+#define HEAD_DROPPED "multi-token-prediction head (--mtp drop)"
+#define NOT_OF_HEAD "not of the head (--mtp only)"
+
 /* Why a text tensor is left out under the head mode, or NULL. */
 const char *head_drop_reason(const struct builder *b, const struct name_match *m);
 

@@ -23,53 +23,54 @@ static void add_component(struct buf *out, const char *text, bool tidy)
         buf_add_char(out, (tidy && s.p[i] == ' ') || s.p[i] == '/' ? '-' : s.p[i]);
 }
 
-/* False when out of memory, here and below. */
-static bool add_field(struct buf *out, const struct authorship *a, enum authorship_field f,
-                      struct arena *arena)
+static enum status add_field(struct buf *out, const struct authorship *a, enum authorship_field f,
+                             struct arena *arena, struct err *err)
 {
     const char *text;
-    struct err err = {0};
+    enum status st = authorship_text(a, f, &text, arena, err);
 
-    if (authorship_text(a, f, &text, arena, &err))
-        return false;
-    if (text) {
-        buf_add_char(out, '-');
-        add_component(out, text, f != AUTHORSHIP_SIZE_LABEL);
-    }
-    return true;
+    if (st || !text)
+        return st;
+    buf_add_char(out, '-');
+    add_component(out, text, f != AUTHORSHIP_SIZE_LABEL);
+    return OK;
 }
 
-static bool add_base(struct buf *out, const struct authorship *a, struct arena *arena)
+static enum status add_all(struct buf *out, const struct authorship *a, bool with_size, struct arena *arena,
+                           struct err *err)
 {
     const char *base, *name;
-    struct err err = {0};
+    enum status st;
 
-    if (authorship_text(a, AUTHORSHIP_BASENAME, &base, arena, &err) ||
-        authorship_text(a, AUTHORSHIP_NAME, &name, arena, &err))
-        return false;
+    if ((st = authorship_text(a, AUTHORSHIP_BASENAME, &base, arena, err)) ||
+        (st = authorship_text(a, AUTHORSHIP_NAME, &name, arena, err)))
+        return st;
     add_component(out, base ? base : name ? name : "ggml-model", true);
-    return true;
+    if (with_size && (st = add_field(out, a, AUTHORSHIP_SIZE_LABEL, arena, err)))
+        return st;
+    if ((st = add_field(out, a, AUTHORSHIP_FINETUNE, arena, err)))
+        return st;
+    return add_field(out, a, AUTHORSHIP_VERSION, arena, err);
 }
 
-char *file_name_default(const struct authorship *a, const char *prefix, const char *type_tag,
-                        struct arena *arena)
+enum status file_name_default(const char **name, const struct authorship *a, const char *prefix,
+                              const char *type_tag, struct arena *arena, struct err *err)
 {
-    bool with_size = type_tag && !*prefix;
-    char *name = NULL;
     struct buf out;
 
     buf_init(&out, 16 * MIB); // no field is longer than a model card
     buf_add_str(&out, prefix);
-    if (add_base(&out, a, arena) && (!with_size || add_field(&out, a, AUTHORSHIP_SIZE_LABEL, arena)) &&
-        add_field(&out, a, AUTHORSHIP_FINETUNE, arena) && add_field(&out, a, AUTHORSHIP_VERSION, arena)) {
+    enum status st = add_all(&out, a, type_tag && !*prefix, arena, err);
+    if (!st) {
         buf_add_str(&out, type_tag ? "-" : "-vocab");
         for (const char *p = type_tag; p && *p; p++)
             buf_add_char(&out, upper(*p));
         buf_add_str(&out, ".gguf");
-        name = out.failed ? NULL : arena_strdup(arena, out.p);
+        *name = out.failed ? NULL : arena_strdup(arena, out.p);
+        st = *name ? OK : fail_nomem(err);
     }
     buf_free(&out);
-    return name;
+    return st;
 }
 
 char *file_name_fill(const char *path, const char *type_tag, struct arena *arena)
@@ -77,8 +78,8 @@ char *file_name_fill(const char *path, const char *type_tag, struct arena *arena
     static const struct {
         const char *text;
         bool big;
-    } marks[] = {{"{}", false}, {"{ftype}", false}, {"{outtype}", false}, {"{FTYPE}", true},
-                 {"{OUTTYPE}", true}};
+    } marks[] = {
+        {"{}", false}, {"{ftype}", false}, {"{outtype}", false}, {"{FTYPE}", true}, {"{OUTTYPE}", true}};
     size_t tag = strlen(type_tag);
     char *out = arena_alloc(arena, (uint64_t)strlen(path) * (tag + 1) + 1), *w = out;
     const char *base = strrchr(path, '/') ? strrchr(path, '/') : path;

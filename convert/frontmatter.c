@@ -172,8 +172,8 @@ static enum status add_anchor(struct builder *b, const yaml_char_t *anchor, stru
     if (!anchor)
         return OK;
     const char *name = arena_strdup(b->arena, (const char *)anchor);
-    if (!name || !arena_grow(b->arena, (void **)&b->anchored, b->nanchored, &b->anchored_cap,
-                             sizeof *b->anchored))
+    if (!name ||
+        !arena_grow(b->arena, (void **)&b->anchored, b->nanchored, &b->anchored_cap, sizeof *b->anchored))
         return fail_nomem(err);
     if (!map_add(&b->anchors, slice_of(name), (uint32_t)b->nanchored, &existing))
         return fail_nomem(err);
@@ -204,8 +204,8 @@ static void resolve_tagged(struct card *c, const char *tag)
     static const struct {
         const char *name;
         enum card_kind kind;
-    } kinds[] = {{"bool", CARD_BOOL}, {"int", CARD_INT}, {"float", CARD_FLOAT}, {"timestamp", CARD_OTHER},
-                 {"binary", CARD_OTHER}, {"null", CARD_NULL}};
+    } kinds[] = {{"bool", CARD_BOOL},       {"int", CARD_INT},      {"float", CARD_FLOAT},
+                 {"timestamp", CARD_OTHER}, {"binary", CARD_OTHER}, {"null", CARD_NULL}};
 
     for (size_t i = 0; str_starts(tag, YAML_TAG) && i < ARRAY_LEN(kinds); i++) {
         if (strcmp(tag + strlen(YAML_TAG), kinds[i].name) != 0)
@@ -347,8 +347,7 @@ enum status frontmatter_parse(const struct card **card, struct slice readme, con
     return st;
 }
 
-enum status frontmatter_load(const struct card **card, const char *path, struct arena *arena,
-                             struct err *err)
+enum status frontmatter_load(const struct card **card, const char *path, struct arena *arena, struct err *err)
 {
     struct file *file = NULL;
     enum status st = file_open(&file, path, err);

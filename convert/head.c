@@ -120,8 +120,8 @@ const char *head_drop_reason(const struct builder *b, const struct name_match *m
     bool of_head = m->rule->scope == SCOPE_MTP || (m->rule->scope == SCOPE_LAYER && m->block >= b->hp.n_layer);
 
     if (b->options->mtp == MTP_DROP && of_head)
-        return "multi-token-prediction head (--mtp drop)";
+        return HEAD_DROPPED;
     if (b->options->mtp == MTP_ONLY && m->rule->scope == SCOPE_LAYER && !of_head)
-        return "not of the head (--mtp only)";
+        return NOT_OF_HEAD;
     return NULL;
 }

@@ -87,22 +87,22 @@ static enum letter_case letter_case(uint32_t c, uint32_t *capital)
         enum letter_case kase;
         int32_t to_upper;
     } rows[] = {
-        {'A', 'Z', false, UPPER, 0},         {'a', 'z', false, LOWER, -32},
-        {0xc0, 0xd6, false, UPPER, 0},       {0xd8, 0xde, false, UPPER, 0},
-        {0xdf, 0xdf, false, LOWER, 0},       {0xe0, 0xf6, false, LOWER, -32},
-        {0xf8, 0xfe, false, LOWER, -32},     {0xff, 0xff, false, LOWER, 121},
-        {0x100, 0x12f, true, UNCASED, 0},    {0x131, 0x131, false, LOWER, -232},
-        {0x132, 0x137, true, UNCASED, 0},    {0x139, 0x148, true, UNCASED, 0},
-        {0x14a, 0x177, true, UNCASED, 0},    {0x178, 0x178, false, UPPER, 0},
-        {0x179, 0x17e, true, UNCASED, 0},    {0x386, 0x386, false, UPPER, 0},
-        {0x388, 0x38f, false, UPPER, 0},     {0x391, 0x3ab, false, UPPER, 0},
-        {0x3ac, 0x3ac, false, LOWER, -38},   {0x3ad, 0x3af, false, LOWER, -37},
-        {0x3b1, 0x3c1, false, LOWER, -32},   {0x3c2, 0x3c2, false, LOWER, -31},
-        {0x3c3, 0x3cb, false, LOWER, -32},   {0x3cc, 0x3cc, false, LOWER, -64},
-        {0x3cd, 0x3ce, false, LOWER, -63},   {0x400, 0x42f, false, UPPER, 0},
-        {0x430, 0x44f, false, LOWER, -32},   {0x450, 0x45f, false, LOWER, -80},
-        {0x460, 0x481, true, UNCASED, 0},    {0x48a, 0x4bf, true, UNCASED, 0},
-        {0x4d0, 0x52f, true, UNCASED, 0},    {0x1e00, 0x1e95, true, UNCASED, 0},
+        {'A', 'Z', false, UPPER, 0},        {'a', 'z', false, LOWER, -32},
+        {0xc0, 0xd6, false, UPPER, 0},      {0xd8, 0xde, false, UPPER, 0},
+        {0xdf, 0xdf, false, LOWER, 0},      {0xe0, 0xf6, false, LOWER, -32},
+        {0xf8, 0xfe, false, LOWER, -32},    {0xff, 0xff, false, LOWER, 121},
+        {0x100, 0x12f, true, UNCASED, 0},   {0x131, 0x131, false, LOWER, -232},
+        {0x132, 0x137, true, UNCASED, 0},   {0x139, 0x148, true, UNCASED, 0},
+        {0x14a, 0x177, true, UNCASED, 0},   {0x178, 0x178, false, UPPER, 0},
+        {0x179, 0x17e, true, UNCASED, 0},   {0x386, 0x386, false, UPPER, 0},
+        {0x388, 0x38f, false, UPPER, 0},    {0x391, 0x3ab, false, UPPER, 0},
+        {0x3ac, 0x3ac, false, LOWER, -38},  {0x3ad, 0x3af, false, LOWER, -37},
+        {0x3b1, 0x3c1, false, LOWER, -32},  {0x3c2, 0x3c2, false, LOWER, -31},
+        {0x3c3, 0x3cb, false, LOWER, -32},  {0x3cc, 0x3cc, false, LOWER, -64},
+        {0x3cd, 0x3ce, false, LOWER, -63},  {0x400, 0x42f, false, UPPER, 0},
+        {0x430, 0x44f, false, LOWER, -32},  {0x450, 0x45f, false, LOWER, -80},
+        {0x460, 0x481, true, UNCASED, 0},   {0x48a, 0x4bf, true, UNCASED, 0},
+        {0x4d0, 0x52f, true, UNCASED, 0},   {0x1e00, 0x1e95, true, UNCASED, 0},
         {0x1ea0, 0x1eff, true, UNCASED, 0},
     };
 
@@ -359,8 +359,8 @@ static enum status join(const struct parts *parts, unsigned kind, const char **o
     return OK;
 }
 
-enum status model_id_parse(struct model_id *id, const char *text, uint64_t total_params,
-                           struct arena *arena, struct err *err)
+enum status model_id_parse(struct model_id *id, const char *text, uint64_t total_params, struct arena *arena,
+                           struct err *err)
 {
     struct parts parts = {0};
     const char *slash = strchr(text, '/');

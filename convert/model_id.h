@@ -21,8 +21,8 @@ struct model_id {
 
 /* total_params (0: unknown) tells sizes from context lengths: in "Llama-3-8B-262k" the 262k is none.
  * text is valid UTF-8. E_NOMEM is the only failure. */
-enum status model_id_parse(struct model_id *id, const char *text, uint64_t total_params,
-                           struct arena *arena, struct err *err);
+enum status model_id_parse(struct model_id *id, const char *text, uint64_t total_params, struct arena *arena,
+                           struct err *err);
 
 /* "gemma-3-4b-it" -> "Gemma 3 4b It": words in lower case get capitals, except versions and numbers.
  * Knows the case of Latin, Greek and Cyrillic letters. NULL when out of memory. */

@@ -6,10 +6,10 @@
 #include "core/arena.h"
 
 struct size_label_count {
-    uint64_t total;  /* elements of all tensors */
-    uint64_t shared; /* of tensors that every token uses */
-    uint64_t expert; /* of one expert, over all tensors that hold stacked experts */
-    uint64_t nstack; /* tensors that hold stacked experts */
+    uint64_t total;   /* elements of all tensors */
+    uint64_t shared;  /* of tensors that every token uses */
+    uint64_t expert;  /* of one expert, over all tensors that hold stacked experts */
+    uint64_t nstack;  /* tensors that hold stacked experts */
     uint64_t nexpert; /* experts, summed over those tensors */
 };
 

@@ -3,6 +3,8 @@
 #include <fnmatch.h>
 
 #include "convert/build_int.h"
+#include "convert/file_name.h"
+#include "quantize/codecs.h"
 
 /* Files beside the checkpoint that conversion may read: never to be written over. */
 static const char *const read_beside[] = {
@@ -37,6 +39,12 @@ static bool is_allowed(const struct builder *b, const char *name)
 
 static enum status handle_unknown(struct builder *b, const struct tensor *t, struct err *err)
 {
+    bool of_head = name_is_mtp(t->name);
+
+    if (b->options->mtp == MTP_DROP && of_head)
+        return plan_drop(b->plan, t->name, HEAD_DROPPED, err);
+    if (b->options->mtp == MTP_ONLY && !of_head)
+        return plan_drop(b->plan, t->name, NOT_OF_HEAD, err);
     if (is_allowed(b, t->name))
         return plan_drop(b->plan, t->name, "unknown (--allow-unknown)", err);
     if (b->nunknown++ == 0)
@@ -76,10 +84,20 @@ static enum status handle_tensor(struct builder *b, const struct tensor *t, stru
     return handle_unknown(b, t, err);
 }
 
+/* Tensors that the architecture makes by formula. */
+static enum status generate(struct builder *b, struct err *err)
+{
+    if (b->vision || !b->hp.arch->generate || b->options->mtp == MTP_ONLY)
+        return OK;
+    enum status s = b->hp.arch->generate(&b->hp, b->plan, err);
+    for (size_t i = 0; i < b->plan->nsource; i++)
+        b->plan->sources[i].codec = codec_find(b->plan->sources[i].dtype);
+    return s;
+}
+
 static enum status handle_all(struct builder *b, struct err *err)
 {
-    const struct arch *arch = b->hp.arch;
-    enum status s = !b->vision && arch->generate && b->options->mtp != MTP_ONLY ? arch->generate(&b->hp, b->plan, err) : OK;
+    enum status s = generate(b, err);
 
     for (size_t i = 0; i < b->source->ntensor && s == OK; i++)
         s = handle_tensor(b, &b->source->tensors[i], err);
@@ -131,14 +149,14 @@ static enum status open_model(struct builder *b, struct err *err)
     return s == OK && !b->vision ? head_decide(b, err) : s;
 }
 
-/* Where the file goes: as given, or named by rule in the folder given. */
-static const char *output_path(struct builder *b, const char *by_rule)
+/* Where the file goes: as given, with {type} and the like filled in, or named by rule in the folder given. */
+static const char *output_path(struct builder *b, enum dtype type, const char *by_rule)
 {
     const char *out = b->options->out;
     size_t n = strlen(out);
 
     if (n > 0 && out[n - 1] != '/' && !path_is_dir(out))
-        return out;
+        return file_name_fill(out, dtype_name(type), &b->plan->arena);
     return arena_printf(&b->plan->arena, "%s%s%s", out, n > 0 && out[n - 1] == '/' ? "" : "/", by_rule);
 }
 
@@ -158,7 +176,7 @@ enum status convert_to_gguf(struct plan *plan, struct source *source, const stru
     if (s == OK)
         s = metadata_build(&b, type, &meta, &by_rule, err);
     if (s == OK) {
-        const char *path = output_path(&b, by_rule);
+        const char *path = output_path(&b, type, by_rule);
 
         s = path ? layout_files(&b, type, &meta, path, err) : fail_nomem(err);
     }

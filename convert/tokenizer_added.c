@@ -164,6 +164,32 @@ const char *tokenizer_special_text(const struct json *entry)
     return text ? text : json_str(json_get(entry, "content"));
 }
 
+/* What tokenizer classes assume for keys that tokenizer_config.json does not have at all. */
+static const char *class_default(const struct json *config, const char *key)
+{
+    static const struct {
+        const char *class, *key, *text;
+    } defaults[] = {
+        {"LlamaTokenizer", "bos_token", "<s>"},           {"LlamaTokenizer", "eos_token", "</s>"},
+        {"LlamaTokenizer", "unk_token", "<unk>"},         {"Qwen2Tokenizer", "unk_token", "<|endoftext|>"},
+        {"Qwen2Tokenizer", "eos_token", "<|endoftext|>"}, {"Qwen2Tokenizer", "pad_token", "<|endoftext|>"},
+        {"GPT2Tokenizer", "unk_token", "<|endoftext|>"},  {"GPT2Tokenizer", "bos_token", "<|endoftext|>"},
+        {"GPT2Tokenizer", "eos_token", "<|endoftext|>"},
+    };
+    const char *class = json_str(json_get(config, "tokenizer_class"));
+
+    if (!class || json_get(config, key))
+        return NULL;
+    for (size_t i = 0; i < ARRAY_LEN(defaults); i++) {
+        size_t n = strlen(defaults[i].class);
+
+        if (strncmp(class, defaults[i].class, n) == 0 && (!class[n] || strcmp(class + n, "Fast") == 0) &&
+            strcmp(key, defaults[i].key) == 0)
+            return defaults[i].text;
+    }
+    return NULL;
+}
+
 enum status tokenizer_each_special(const struct json *config, tokenizer_visit *visit, void *ctx,
                                    struct err *err)
 {
@@ -175,6 +201,8 @@ enum status tokenizer_each_special(const struct json *config, tokenizer_visit *v
     for (size_t i = 0; i < ARRAY_LEN(keys) && !s; i++) {
         const char *text = tokenizer_special_text(json_get(config, keys[i]));
 
+        if (!text)
+            text = class_default(config, keys[i]);
         if (text)
             s = visit(ctx, text, err);
     }

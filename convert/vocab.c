@@ -123,8 +123,7 @@ static enum status put_llama(struct vocab *v, const char *model, struct err *err
 
     if (!source_beside(src, "tokenizer.json") && source_beside(src, "tekken.json"))
         return fail(err, E_UNSUPPORTED,
-                    "%s: tekken.json without tokenizer.json is a tokenizer that scion cannot "
-                    "read",
+                    "%s: tekken.json: a tokenizer of this kind cannot be read; tokenizer.json is needed",
                     src->path);
     if (json_bool(json_get(v->config, "add_prefix_space"), &add_prefix_space))
         s = meta_set_bool(v->out, "tokenizer.ggml.add_space_prefix", add_prefix_space, err);

@@ -57,7 +57,6 @@ struct special_request {
     uint64_t n_vocab; /* ids from here on are skipped; 0 for no limit */
     bool fim;         /* the types prefix, suffix, middle, fsep and eot instead of bos ... mask */
     uint32_t eot;     /* with fim: the eot id unless a file names one */
-    bool no_template;
 };
 
 /* Writes special token ids, add_*_token, chat templates and normalizer flags. */

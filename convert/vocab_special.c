@@ -378,7 +378,7 @@ enum status vocab_put_specials(struct vocab *v, const struct special_request *re
     if (req->fim && put(&s.with_id, SP_EOT))
         s.id[SP_EOT] = req->eot;
     st = put_ids(&s, err);
-    if (!st && v->config && !req->no_template)
+    if (!st && v->config)
         st = vocab_put_chat(v, err);
     return st ? st : put_normalizer(&s, err);
 }

@@ -208,23 +208,6 @@ static enum status put_added(struct vocab *v, struct token_list *l, const struct
     return OK;
 }
 
-/* What the Llama tokenizer class assumes where tokenizer_config.json is silent. */
-static enum status add_llama_defaults(const struct json *config, struct named *named, struct err *err)
-{
-    static const struct {
-        const char *key, *text;
-    } defaults[] = {{"bos_token", "<s>"}, {"eos_token", "</s>"}, {"unk_token", "<unk>"}};
-    const char *class = json_str(json_get(config, "tokenizer_class"));
-    enum status s = OK;
-
-    if (!class || !str_starts(class, "LlamaTokenizer"))
-        return OK;
-    for (size_t i = 0; i < ARRAY_LEN(defaults) && !s; i++)
-        if (!json_get(config, defaults[i].key))
-            s = add_named(named, defaults[i].text, err);
-    return s;
-}
-
 enum status vocab_put_llama_hf(struct vocab *v, bool *done, struct err *err)
 {
     struct tokenizer *t = v->tok;
@@ -240,8 +223,6 @@ enum status vocab_put_llama_hf(struct vocab *v, bool *done, struct err *err)
     enum status s = tokenizer_add_config(t, v->config, err);
     if (!s)
         s = tokenizer_each_special(v->config, add_named, &named, err);
-    if (!s)
-        s = add_llama_defaults(v->config, &named, err);
     if (!s)
         s = vocab_list_init(v, &l, t->ntoken + t->nadded, true, err);
     if (!s)

@@ -9,8 +9,11 @@ uint16_t f16_from_f32(float f)
     uint16_t sign = (uint16_t)(u >> 16 & 0x8000);
 
     u &= 0x7fffffffu;
-    if (u > 0x7f800000u)
-        return sign | 0x7e00;
+    if (u > 0x7f800000u) {
+        uint32_t payload = u >> 13 & 0x3ff;
+
+        return (uint16_t)(sign | 0x7c00 | (payload ? payload : 1));
+    }
     if (u >= 0x47800000u) /* 65536 and above */
         return sign | 0x7c00;
     if (u < 0x38800000u) /* below 2^-14: adding 0.5 rounds at the subnormals' last bit, 2^-24 */
@@ -102,33 +105,4 @@ void floats_to_f16(const float *src, void *dst, size_t n)
 
         memcpy(d + 2 * i, &h, 2);
     }
-}
-
-/* 2^q for -126 <= q <= 127. */
-static float power_of_two(int q)
-{
-    return float_from_bits((uint32_t)(q + 127) << 23);
-}
-
-float exp_f32(float x)
-{
-    static const float ln2_high = 0.693145751953125f, ln2_low = 1.428606765330187045e-06f;
-    static const float poly[] = {0.000198527617612853646f, 0.00139304355252534151f, 0.00833336077630519867f,
-                                 0.0416664853692054749f,   0.16666667163372039794f, 0.5f};
-
-    if (x < -104.0f)
-        return 0.0f;
-    if (x > 100.0f)
-        return INFINITY;
-    if (isnan(x))
-        return x;
-    float scaled = rintf(x * 1.442695040888963407359924681001892137426645954152985934135449406931f);
-    int q = (int)scaled;
-    float s = fmaf(scaled, -ln2_high, x);
-    s = fmaf(scaled, -ln2_low, s);
-    float u = poly[0];
-    for (size_t i = 1; i < ARRAY_LEN(poly); i++)
-        u = fmaf(u, s, poly[i]);
-    float y = 1.0f + fmaf(s * s, u, s);
-    return y * power_of_two(q >> 1) * power_of_two(q - (q >> 1));
 }

@@ -39,7 +39,7 @@ static inline float f32_from_bf16(uint16_t h)
     return float_from_bits((uint32_t)h << 16);
 }
 
-/* |f| >= 65520 becomes infinite; every NaN becomes sign | 0x7e00. */
+/* |f| >= 65520 becomes infinite; a NaN keeps the upper bits of its payload (1 where they are 0), as in numpy. */
 uint16_t f16_from_f32(float f);
 float f32_from_f16(uint16_t h); /* signalling NaNs come out quiet */
 
@@ -53,9 +53,5 @@ void floats_from_bf16(const void *src, float *dst, size_t n);
 void floats_from_f16(const void *src, float *dst, size_t n);
 void floats_to_bf16(const float *src, void *dst, size_t n);
 void floats_to_f16(const float *src, void *dst, size_t n);
-
-/* exp(x) as the SLEEF library's 1-ULP float32 routine computes it, which torch uses: argument reduction
- * by ln 2 in two steps, a polynomial of degree 6 evaluated with fused multiply-adds. */
-float exp_f32(float x);
 
 #endif

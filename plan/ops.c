@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kernels/floats.h"
+#include "kernels/sleef.h"
 #include "plan/plan.h"
 
 static void op_add_one(float *x, size_t n)

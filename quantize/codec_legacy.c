@@ -17,6 +17,21 @@ static int8_t round_to_int8(float v)
     return fabsf(r) < 0x1p31f ? (int8_t)(int32_t)r : 0;
 }
 
+/* NaN when there is one: the whole block then has a NaN scale and codes of 0. */
+static float largest_magnitude(const float *x, int n)
+{
+    float amax = 0.0f;
+    bool has_nan = false;
+
+    for (int i = 0; i < n; i++) {
+        float a = fabsf(x[i]);
+
+        amax = amax > a ? amax : a;
+        has_nan = has_nan || isnan(a);
+    }
+    return has_nan ? NAN : amax;
+}
+
 /* scale = largest magnitude / 127; the codes use its unrounded inverse. */
 void q8_0_encode(const float *x, void *dst, size_t nrow, size_t ncol, const float *weights)
 {
@@ -25,13 +40,7 @@ void q8_0_encode(const float *x, void *dst, size_t nrow, size_t ncol, const floa
 
     (void)weights;
     for (size_t b = 0; b < nblock; b++, x += Q8_0_ELEMS, out += Q8_0_BYTES) {
-        float amax = 0.0f;
-
-        for (int i = 0; i < Q8_0_ELEMS; i++) {
-            float a = fabsf(x[i]);
-
-            amax = amax > a ? amax : a;
-        }
+        float amax = largest_magnitude(x, Q8_0_ELEMS);
         float d = amax / 127.0f;
         float inverse = d != 0.0f ? 1.0f / d : 0.0f;
         uint16_t scale = f16_from_f32(d);

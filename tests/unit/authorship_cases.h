@@ -319,34 +319,27 @@ static const struct {
      "general.size_label str 1.2B\n"
      "general.tags str[] \303\251t\303\251; \360\237\230\200;\n",
      "\346\227\245\346\234\254-1.2B-7b-BF16.gguf"},
-    {"_name_or_path", "Foo-3B",
-     NULL,
-     "{\"_name_or_path\":\"meta-llama/Llama-2-7b-chat-hf\"}", NULL,
+    {"_name_or_path", "Foo-3B", NULL, "{\"_name_or_path\":\"meta-llama/Llama-2-7b-chat-hf\"}", NULL,
      "general.name str Llama 2 7b Chat Hf\n"
      "general.organization str Meta Llama\n"
      "general.finetune str 7b-chat-hf\n"
      "general.basename str Llama-2\n"
      "general.size_label str 1.2B\n",
      "Llama-2-1.2B-7b-chat-hf-BF16.gguf"},
-    {"empty _name_or_path", "Foo-3B-v2",
-     NULL,
-     "{\"_name_or_path\":\"\"}", NULL,
+    {"empty _name_or_path", "Foo-3B-v2", NULL, "{\"_name_or_path\":\"\"}", NULL,
      "general.version str v2\n"
      "general.finetune str 3b\n"
      "general.basename str Foo\n"
      "general.size_label str 1.2B\n",
      "Foo-1.2B-3b-v2-BF16.gguf"},
-    {"a path as _name_or_path", "Foo-3B",
-     NULL,
-     "{\"_name_or_path\":\"/a/b\"}", NULL,
+    {"a path as _name_or_path", "Foo-3B", NULL, "{\"_name_or_path\":\"/a/b\"}", NULL,
      "general.name str Foo 3B\n"
      "general.finetune str 3b\n"
      "general.basename str Foo\n"
      "general.size_label str 1.2B\n",
      "Foo-1.2B-3b-BF16.gguf"},
-    {"all sampling keys", "x",
-     NULL,
-     NULL, "{\"mirostat_eta\":0.1,\"mirostat_tau\":5,\"mirostat\":2,\"penalty_repeat\":1.1,\"penalty"
+    {"all sampling keys", "x", NULL, NULL,
+     "{\"mirostat_eta\":0.1,\"mirostat_tau\":5,\"mirostat\":2,\"penalty_repeat\":1.1,\"penalty"
      "_last_n\":64,\"temperature\":0.7,\"xtc_threshold\":0.1,\"xtc_probability\":0.5,\"min_"
      "p\":0.05,\"top_p\":1,\"top_k\":-1,\"sequence\":\"top_k;temp\"}",
      "general.sampling.sequence str top_k;temp\n"
@@ -364,9 +357,8 @@ static const struct {
      "general.name str X\n"
      "general.size_label str 1.2B\n",
      "X-1.2B-BF16.gguf"},
-    {"sampling nulls and bools", "x",
-     NULL,
-     NULL, "{\"sequence\":\"\",\"mirostat\":true,\"temperature\":true,\"top_k\":null,\"min_p\":Infinity}",
+    {"sampling nulls and bools", "x", NULL, NULL,
+     "{\"sequence\":\"\",\"mirostat\":true,\"temperature\":true,\"top_k\":null,\"min_p\":Infinity}",
      "general.sampling.min_p f32 inf\n"
      "general.sampling.temp f32 1\n"
      "general.sampling.mirostat i32 1\n"

@@ -133,9 +133,9 @@ static const char *show(struct run *r)
 
 static const char *name_file(struct run *r, const char *prefix, const char *type_tag)
 {
-    const char *name = file_name_default(&r->a, prefix, type_tag, &r->arena);
+    const char *name;
 
-    assert_non_null(name);
+    assert_int_equal(file_name_default(&name, &r->a, prefix, type_tag, &r->arena, &r->err), OK);
     return name;
 }
 
@@ -417,6 +417,7 @@ static void test_out_of_memory(void **state)
 
     (void)state;
     for (uint64_t limit = 1024; st; limit += 16) {
+        const char *name;
         struct meta m;
         struct run r;
 
@@ -428,8 +429,8 @@ static void test_out_of_memory(void **state)
             st = authorship_build(&r.a, &r.in, &r.notes, &r.arena, &r.err);
         if (!st)
             st = authorship_to_meta(&r.a, &m, &r.notes, &r.err);
-        if (!st && !file_name_default(&r.a, "", "F16", &r.arena))
-            st = E_NOMEM;
+        if (!st)
+            st = file_name_default(&name, &r.a, "", "F16", &r.arena, &r.err);
         if (st)
             assert_int_equal(st, E_NOMEM);
         else

@@ -53,24 +53,55 @@ static void test_scalars(void **state)
         enum card_kind kind;
         double number;
     } cases[] = {
-        {"mit", CARD_STR, 0},          {"apache-2.0", CARD_STR, 0},   {"'no'", CARD_STR, 0},
-        {"no", CARD_BOOL, 0},          {"On", CARD_BOOL, 1},          {"nO", CARD_STR, 0},
-        {"~", CARD_NULL, 0},           {"", CARD_NULL, 0},            {"Null", CARD_NULL, 0},
-        {"nULL", CARD_STR, 0},         {"0", CARD_INT, 0},            {"-12", CARD_INT, -12},
-        {"+1_000", CARD_INT, 1000},    {"0b101", CARD_INT, 5},        {"0x1F", CARD_INT, 31},
-        {"017", CARD_INT, 15},         {"08", CARD_STR, 0},           {"0_", CARD_INT, 0},
-        {"0b_", CARD_OTHER, 0},        {"1:30", CARD_INT, 90},        {"-1:1:1", CARD_INT, -3661},
-        {"1:60", CARD_STR, 0},         {"1:30.5", CARD_FLOAT, 90.5},  {"1.0", CARD_FLOAT, 1},
-        {"1.", CARD_FLOAT, 1},         {".5", CARD_FLOAT, .5},        {"-.5", CARD_STR, 0},
-        {"1e5", CARD_STR, 0},          {"1.e5", CARD_STR, 0},         {"1.5e+3", CARD_FLOAT, 1500},
-        {"1.5E-1", CARD_FLOAT, .15},   {"-.inf", CARD_FLOAT, -INFINITY}, {"1.2.3", CARD_STR, 0},
-        {"2024-01-31", CARD_OTHER, 0}, {"2024-1-31", CARD_STR, 0},    
+        {"mit", CARD_STR, 0},
+        {"apache-2.0", CARD_STR, 0},
+        {"'no'", CARD_STR, 0},
+        {"no", CARD_BOOL, 0},
+        {"On", CARD_BOOL, 1},
+        {"nO", CARD_STR, 0},
+        {"~", CARD_NULL, 0},
+        {"", CARD_NULL, 0},
+        {"Null", CARD_NULL, 0},
+        {"nULL", CARD_STR, 0},
+        {"0", CARD_INT, 0},
+        {"-12", CARD_INT, -12},
+        {"+1_000", CARD_INT, 1000},
+        {"0b101", CARD_INT, 5},
+        {"0x1F", CARD_INT, 31},
+        {"017", CARD_INT, 15},
+        {"08", CARD_STR, 0},
+        {"0_", CARD_INT, 0},
+        {"0b_", CARD_OTHER, 0},
+        {"1:30", CARD_INT, 90},
+        {"-1:1:1", CARD_INT, -3661},
+        {"1:60", CARD_STR, 0},
+        {"1:30.5", CARD_FLOAT, 90.5},
+        {"1.0", CARD_FLOAT, 1},
+        {"1.", CARD_FLOAT, 1},
+        {".5", CARD_FLOAT, .5},
+        {"-.5", CARD_STR, 0},
+        {"1e5", CARD_STR, 0},
+        {"1.e5", CARD_STR, 0},
+        {"1.5e+3", CARD_FLOAT, 1500},
+        {"1.5E-1", CARD_FLOAT, .15},
+        {"-.inf", CARD_FLOAT, -INFINITY},
+        {"1.2.3", CARD_STR, 0},
+        {"2024-01-31", CARD_OTHER, 0},
+        {"2024-1-31", CARD_STR, 0},
         {"2001-1-2 3:04:05.6 Z", CARD_OTHER, 0},
-        {"2001-01-02T03:04:05-07:30", CARD_OTHER, 0}, {"2001-01-02T03:04", CARD_STR, 0},
-        {"<<", CARD_OTHER, 0},         {"=", CARD_STR, 0},            {"!!str 1.0", CARD_STR, 0},
-        {"!!int '7'", CARD_INT, 7},    {"!!float 3", CARD_FLOAT, 3},  {"!!int x", CARD_OTHER, 0},
-        {"!!null x", CARD_NULL, 0},    {"! '12'", CARD_INT, 12},      {"!local x", CARD_STR, 0},
-        {"123456789012345", CARD_INT, 123456789012345.0}, {"\"\\0\"", CARD_OTHER, 0},
+        {"2001-01-02T03:04:05-07:30", CARD_OTHER, 0},
+        {"2001-01-02T03:04", CARD_STR, 0},
+        {"<<", CARD_OTHER, 0},
+        {"=", CARD_STR, 0},
+        {"!!str 1.0", CARD_STR, 0},
+        {"!!int '7'", CARD_INT, 7},
+        {"!!float 3", CARD_FLOAT, 3},
+        {"!!int x", CARD_OTHER, 0},
+        {"!!null x", CARD_NULL, 0},
+        {"! '12'", CARD_INT, 12},
+        {"!local x", CARD_STR, 0},
+        {"123456789012345", CARD_INT, 123456789012345.0},
+        {"\"\\0\"", CARD_OTHER, 0},
     };
 
     (void)state;
@@ -126,7 +157,12 @@ static void test_extent(void **state)
     assert_int_equal(parse("---\na: b\n---\n\xff\xff")->n, 1);
     assert_int_equal(parse("---\r\na: b\r\nc: d\r\n---\r\n")->n, 2);
     assert_int_equal(parse("---\ra: b\rc: d\r---\re: f\r")->n, 2);
-    assert_int_equal(parse("---\xe2\x80\xa8" "a: b\x0b" "c: d\xc2\x85" "e: f\f---\ng: h")->n, 3);
+    assert_int_equal(parse("---\xe2\x80\xa8"
+                           "a: b\x0b"
+                           "c: d\xc2\x85"
+                           "e: f\f---\ng: h")
+                         ->n,
+                     3);
 }
 
 static void test_norway_and_tabs(void **state)
@@ -181,8 +217,7 @@ static void test_malformed(void **state)
     refuse("---\na: &b [x, *b]\n---\n", E_FORMAT, "README.md:2: alias=b: a value inside itself");
     refuse("---\na: &b x\nc: &b y\n---\n", E_FORMAT, "README.md: front matter: anchor=b: defined twice");
     refuse("---\na: b\n--- x\n---\n", E_FORMAT, "README.md:3: a second YAML document");
-    refuse("---\na: \xff\n---\n", E_FORMAT,
-           "README.md: front matter: offset=3: invalid leading UTF-8 octet");
+    refuse("---\na: \xff\n---\n", E_FORMAT, "README.md: front matter: offset=3: invalid leading UTF-8 octet");
     refuse("---\na: \x01\n---\n", E_FORMAT,
            "README.md: front matter: offset=3: control characters are not allowed");
     refuse("---\na: @b\n---\n", E_FORMAT, "README.md:2: found character that cannot start any token");

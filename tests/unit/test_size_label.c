@@ -30,7 +30,7 @@ static void test_labels(void **state)
     check_total(8030720, "8.0M");
     check_total(9400000, "9.4M");
     check_total(9500001, "10M"); // decimals follow the rounded number
-    check_total(500, "0.50K"); // half rounds to even: 0 has no digits
+    check_total(500, "0.50K");   // half rounds to even: 0 has no digits
     check_total(1500, "1.5K");
     check_total(1, "0.00K");
 }
