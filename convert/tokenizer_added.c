@@ -190,12 +190,25 @@ static const char *class_default(const struct json *config, const char *key)
     return NULL;
 }
 
+/* All tokens of a list, or of an object whose keys name them. */
+static enum status visit_list(const struct json *list, tokenizer_visit *visit, void *ctx, struct err *err)
+{
+    enum status s = OK;
+
+    for (const struct json *v = json_first(list); v && !s; v = json_after(v)) {
+        const char *text = tokenizer_special_text(v);
+
+        if (text)
+            s = visit(ctx, text, err);
+    }
+    return s;
+}
+
 enum status tokenizer_each_special(const struct json *config, tokenizer_visit *visit, void *ctx,
                                    struct err *err)
 {
     static const char *const keys[] = {"bos_token", "eos_token", "unk_token", "sep_token",
                                        "pad_token", "cls_token", "mask_token"};
-    const struct json *more = json_get(config, "additional_special_tokens");
     enum status s = OK;
 
     for (size_t i = 0; i < ARRAY_LEN(keys) && !s; i++) {
@@ -206,13 +219,7 @@ enum status tokenizer_each_special(const struct json *config, tokenizer_visit *v
         if (text)
             s = visit(ctx, text, err);
     }
-    if (!more || json_kind(more) != JSON_K_ARRAY)
-        return s;
-    for (const struct json *v = json_first(more); v && !s; v = json_after(v)) {
-        const char *text = tokenizer_special_text(v);
-
-        if (text)
-            s = visit(ctx, text, err);
-    }
-    return s;
+    if (!s)
+        s = visit_list(json_get(config, "additional_special_tokens"), visit, ctx, err);
+    return s ? s : visit_list(json_get(config, "extra_special_tokens"), visit, ctx, err);
 }

@@ -33,8 +33,9 @@ static bool parse_range(const char *p, const char *end, struct journal_range *r)
     return line[used] == '\0' && digest_parse(hex, &r->digest);
 }
 
-/* Keeps the complete records of a log whose first line is `head`. */
-static enum status load(struct journal *j, const char *head, struct err *err)
+/* Keeps the complete records of a log whose first line is `head`; *valid gets the bytes up to the last one,
+ * 0 for another log or none. */
+static enum status load(struct journal *j, const char *head, uint64_t *valid, struct err *err)
 {
     struct buf text;
     size_t cap = 0;
@@ -67,6 +68,7 @@ static enum status load(struct journal *j, const char *head, struct err *err)
         j->kept[j->nkept++] = r;
         p = eol + 1;
     }
+    *valid = (uint64_t)(p - text.p);
     buf_free(&text);
     return s;
 }
@@ -74,27 +76,31 @@ static enum status load(struct journal *j, const char *head, struct err *err)
 static enum status append(struct journal *j, const char *text, struct err *err)
 {
     size_t n = strlen(text);
-    ssize_t put;
 
-    do
-        put = write(j->fd, text, n);
-    while (put < 0 && errno == EINTR);
-    if (put >= 0 && (size_t)put < n)
-        errno = ENOSPC;
-    return put == (ssize_t)n ? OK : fail_errno(err, "%s: write", j->path);
+    while (n > 0) {
+        ssize_t put = write(j->fd, text, n);
+
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put == 0)
+            errno = ENOSPC;
+        if (put <= 0)
+            return fail_errno(err, "%s: write", j->path);
+        text += put;
+        n -= (size_t)put;
+    }
+    return OK;
 }
 
-/* Writes the log afresh from what was kept: whatever a crash left at its end is gone. */
-static enum status rewrite(struct journal *j, const char *head, struct err *err)
+/* Opens the log and cuts off what follows the valid part: a line that a crash tore, or all of another log. */
+static enum status open_log(struct journal *j, const char *head, uint64_t valid, struct err *err)
 {
-    j->fd = open(j->path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0666);
+    j->fd = open(j->path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0666);
     if (j->fd < 0)
         return fail_errno(err, "%s", j->path);
-    enum status s = append(j, head, err);
-    for (size_t i = 0; i < j->nkept && s == OK; i++)
-        s = journal_add(j, &j->kept[i], err);
-    j->nadded = 0;
-    return s;
+    if (ftruncate(j->fd, (off_t)valid) != 0)
+        return fail_errno(err, "%s: cutting it to %" PRIu64 " bytes", j->path, valid);
+    return valid > 0 ? OK : append(j, head, err);
 }
 
 enum status journal_open(struct journal **out, const char *path, struct digest fingerprint, bool resume,
@@ -102,6 +108,7 @@ enum status journal_open(struct journal **out, const char *path, struct digest f
 {
     struct journal *j = calloc(1, sizeof *j);
     char hex[DIGEST_HEX], head[64];
+    uint64_t valid = 0;
 
     if (!j)
         return fail_nomem(err);
@@ -111,11 +118,12 @@ enum status journal_open(struct journal **out, const char *path, struct digest f
     snprintf(head, sizeof head, HEAD_FORMAT, hex);
     enum status s = j->path ? OK : fail_nomem(err);
     if (s == OK && resume)
-        s = load(j, head, err);
+        s = load(j, head, &valid, err);
     if (s == OK)
-        s = rewrite(j, head, err);
+        s = open_log(j, head, valid, err);
     if (s != OK) {
-        journal_close(j, true);
+        /* A log that was not opened may be an earlier run's; one that was and holds nothing is worth nothing. */
+        journal_close(j, j->fd < 0 || valid > 0);
         return s;
     }
     *nkept = j->nkept;

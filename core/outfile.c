@@ -17,6 +17,7 @@ struct outfile {
     int fd;        /* buffered */
     int direct_fd; /* O_DIRECT, or -1 */
     bool committed;
+    uint64_t nbytes;
     struct outfile_listener listener;
     unsigned char *buffer; /* aligned to BLOCK; holds file bytes [start, end) at (off - base) */
     size_t capacity;
@@ -63,7 +64,7 @@ static enum status write_blocks(struct outfile *f, const unsigned char *p, size_
     return OK;
 }
 
-static enum status flush(struct outfile *f, struct err *err)
+static enum status flush_buffer(struct outfile *f, struct err *err)
 {
     uint64_t first = align_up(f->start, BLOCK), last = f->end / BLOCK * BLOCK;
     const unsigned char *b = f->buffer;
@@ -92,7 +93,7 @@ static enum status flush(struct outfile *f, struct err *err)
     return s;
 }
 
-/* The buffer lives from the first write to the next sync. */
+/* The buffer lives from the first write to the next outfile_flush. */
 static enum status begin_run(struct outfile *f, uint64_t off, struct err *err)
 {
     void *buffer = f->buffer;
@@ -111,7 +112,7 @@ enum status outfile_write(struct outfile *f, const void *p, size_t n, uint64_t o
 
     while (n > 0) {
         if (!f->buffer || off != f->end || f->end - f->base == f->capacity) {
-            enum status s = flush(f, err);
+            enum status s = flush_buffer(f, err);
 
             if (s == OK)
                 s = begin_run(f, off, err);
@@ -128,22 +129,50 @@ enum status outfile_write(struct outfile *f, const void *p, size_t n, uint64_t o
     return OK;
 }
 
-static enum status open_partial(struct outfile *f, const struct outfile_spec *spec, bool *resumed, struct err *err)
+enum status outfile_restart(struct outfile *f, struct err *err)
 {
-    struct stat st;
+    if (ftruncate(f->fd, 0) != 0 || ftruncate(f->fd, (off_t)f->nbytes) != 0)
+        return fail_errno(err, "%s: setting its size to %" PRIu64, f->partial, f->nbytes);
+    return OK;
+}
 
-    f->fd = open(f->partial, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+/* Opens and locks. Between the two, the run that held the lock may have renamed or removed the file: what is
+ * locked then is no longer the one under this name. */
+static enum status lock_partial(struct outfile *f, struct stat *st, struct err *err)
+{
+    struct stat named;
+
+    f->fd = open(f->partial, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
     if (f->fd < 0)
         return fail_errno(err, "%s", f->partial);
-    if (flock(f->fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
-        return fail(err, E_USAGE, "%s: another run is writing it", f->partial);
-    if (fstat(f->fd, &st) != 0)
+    bool locked = flock(f->fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK; // some file systems have no locks
+    if (fstat(f->fd, st) != 0)
         return fail_errno(err, "%s", f->partial);
-    *resumed = spec->resume && (uint64_t)st.st_size == spec->nbytes && spec->nbytes > 0;
-    if (!*resumed && (ftruncate(f->fd, 0) != 0 || ftruncate(f->fd, (off_t)spec->nbytes) != 0))
-        return fail_errno(err, "%s: setting its size to %" PRIu64, f->partial, spec->nbytes);
-    f->direct_fd = open(f->partial, O_WRONLY | O_DIRECT | O_CLOEXEC);
+    if (!locked || stat(f->partial, &named) != 0 || named.st_dev != st->st_dev || named.st_ino != st->st_ino)
+        return fail(err, E_USAGE, "%s: another run is writing it", f->partial);
     return OK;
+}
+
+static enum status open_partial(struct outfile *f, bool resume, bool *resumed, struct err *err)
+{
+    struct stat st;
+    enum status s = lock_partial(f, &st, err);
+
+    if (s != OK) {
+        if (f->fd >= 0)
+            close(f->fd);
+        f->fd = -1; // not to be removed: it may be another run's
+        return s;
+    }
+    *resumed = resume && (uint64_t)st.st_size == f->nbytes && f->nbytes > 0;
+    /* What a failed write-back left in the page cache is not on the disk: digests are to see the disk. */
+    if (*resumed)
+        (void)posix_fadvise(f->fd, 0, 0, POSIX_FADV_DONTNEED);
+    else
+        s = outfile_restart(f, err);
+    if (s == OK)
+        f->direct_fd = open(f->partial, O_WRONLY | O_DIRECT | O_CLOEXEC);
+    return s;
 }
 
 enum status outfile_open(struct outfile **out, const struct outfile_spec *spec, bool *resumed, struct err *err)
@@ -154,6 +183,7 @@ enum status outfile_open(struct outfile **out, const struct outfile_spec *spec, 
     if (!f)
         return fail_nomem(err);
     f->fd = f->direct_fd = -1;
+    f->nbytes = spec->nbytes;
     f->listener = spec->listener;
     f->capacity = (size_t)align_up(max_u64(spec->buffer_bytes, 64 * KIB), BLOCK);
     f->path = strdup(spec->path);
@@ -163,10 +193,9 @@ enum status outfile_open(struct outfile **out, const struct outfile_spec *spec, 
         return fail_nomem(err);
     }
     snprintf(f->partial, partial_n, "%s.partial", spec->path);
-    enum status s = open_partial(f, spec, resumed, err);
+    enum status s = open_partial(f, spec->resume, resumed, err);
     if (s != OK) {
-        /* A file that somebody else has locked is theirs; one that this call made is not worth keeping. */
-        outfile_close(f, s == E_USAGE || f->fd < 0 || spec->resume);
+        outfile_close(f, false);
         return s;
     }
     *out = f;
@@ -200,14 +229,32 @@ enum status outfile_digest(struct outfile *f, uint64_t off, uint64_t nbytes, str
     return s;
 }
 
-enum status outfile_sync(struct outfile *f, struct err *err)
+enum status outfile_flush(struct outfile *f, struct err *err)
 {
-    enum status s = flush(f, err);
+    enum status s = flush_buffer(f, err);
 
-    if (s == OK && fsync(f->fd) != 0)
-        s = fail_errno(err, "%s: fsync", f->partial);
     free(f->buffer);
     f->buffer = NULL;
+    f->start = f->end = 0;
+    return s;
+}
+
+static bool sync_fd(int fd)
+{
+    int rc;
+
+    do
+        rc = fsync(fd);
+    while (rc != 0 && errno == EINTR);
+    return rc == 0;
+}
+
+enum status outfile_sync(struct outfile *f, struct err *err)
+{
+    enum status s = outfile_flush(f, err);
+
+    if (s == OK && !sync_fd(f->fd))
+        s = fail_errno(err, "%s: fsync", f->partial);
     return s;
 }
 
@@ -221,7 +268,7 @@ static enum status sync_folder(const char *path, struct err *err)
     if (!folder)
         return fail_nomem(err);
     /* Some file systems cannot sync a folder (EINVAL); the rename itself has happened by then. */
-    if (fd < 0 || (fsync(fd) != 0 && errno != EINVAL))
+    if (fd < 0 || (!sync_fd(fd) && errno != EINVAL))
         s = fail_errno(err, "%s: fsync", folder);
     if (fd >= 0)
         close(fd);
@@ -229,12 +276,32 @@ static enum status sync_folder(const char *path, struct err *err)
     return s;
 }
 
-enum status outfile_commit(struct outfile *f, struct err *err)
+static enum status give_name(struct outfile *f, struct err *err)
 {
     if (rename(f->partial, f->path) != 0)
         return fail_errno(err, "%s: renaming it to %s", f->partial, f->path);
     f->committed = true;
-    return sync_folder(f->path, err);
+    return OK;
+}
+
+static void take_name(struct outfile *f)
+{
+    if (f->committed && rename(f->path, f->partial) == 0)
+        f->committed = false;
+}
+
+/* All renames before the first wait: a crash between two of them leaves half a set. */
+enum status outfile_commit(struct outfile **files, size_t n, struct err *err)
+{
+    enum status s = OK;
+
+    for (size_t i = n; i-- > 0 && s == OK;)
+        s = give_name(files[i], err);
+    for (size_t i = 0; i < n && s == OK; i++)
+        s = sync_folder(files[i]->path, err);
+    for (size_t i = 0; i < n && s != OK; i++)
+        take_name(files[i]);
+    return s;
 }
 
 void outfile_close(struct outfile *f, bool keep)

@@ -29,7 +29,8 @@ struct outfile_spec {
 };
 
 /* Opens NAME.partial, locks it (a second run on the same output is refused: E_USAGE), gives it its size.
- * *resumed tells whether an earlier content was kept. */
+ * *resumed tells whether an earlier content was kept. On failure an earlier content that could have been
+ * kept is still there; what this call made is not. */
 enum status outfile_open(struct outfile **out, const struct outfile_spec *spec, bool *resumed, struct err *err);
 
 /* Copies n bytes for offset off. E_IO (disk full among them). */
@@ -38,11 +39,18 @@ enum status outfile_write(struct outfile *f, const void *p, size_t n, uint64_t o
 /* Digest of a range as it stands in the file; buffered bytes must have been flushed. */
 enum status outfile_digest(struct outfile *f, uint64_t off, uint64_t nbytes, struct digest *d, struct err *err);
 
-/* Writes out what is buffered and waits until the disk has it. */
+/* Forgets an earlier content after all: the whole file reads as zeros. Before the first write. */
+enum status outfile_restart(struct outfile *f, struct err *err);
+
+/* Writes out what is buffered and frees the buffer until the next write. */
+enum status outfile_flush(struct outfile *f, struct err *err);
+
+/* outfile_flush, then waits until the disk has it. */
 enum status outfile_sync(struct outfile *f, struct err *err);
 
-/* After outfile_sync: gives the file its final name, durably. */
-enum status outfile_commit(struct outfile *f, struct err *err);
+/* After outfile_sync of each: gives all n files their final names, durably, the first file's last. On failure
+ * none has its name (an older file that was replaced meanwhile is gone). */
+enum status outfile_commit(struct outfile **files, size_t n, struct err *err);
 
 /* Closes; a file that was not committed stays as .partial when keep is set, else it is removed. */
 void outfile_close(struct outfile *f, bool keep); /* NULL is legal */

@@ -85,11 +85,10 @@ static enum status stage(const struct run *r, struct slot *slot, struct err *err
     const struct plan_source *src = slot->source;
     uint32_t elems = dtype_block_elems(src->dtype), unit = (uint32_t)bytes_of(src->dtype, elems);
     struct tile_read *rd = &slot->read;
-    uint64_t index[VIEW_MAX_DIMS] = {0}, at = rd->outer.base;
+    uint64_t index[VIEW_MAX_DIMS] = {0}, at;
 
     tile_read_plan(&slot->tile, elems, unit, rd);
-    if (rd->run * rd->count * unit > r->memory.in_bytes || slot->tile.nelem > r->memory.tile_elems)
-        return fail(err, E_LIMIT, "tensor %s: its rows need more memory than --max-memory gives", slot->tile.step->name);
+    require(rd->run * rd->count * unit <= r->memory.in_bytes && slot->tile.nelem <= r->memory.tile_elems);
     at = rd->outer.base;
     for (uint64_t i = 0; i < rd->count; i++) {
         enum status s = read_span(src, slot->in + i * rd->run * unit, rd->run * unit, at * unit, err);
@@ -150,7 +149,7 @@ static enum status work_tile(void *ctx, void *slot_ptr, unsigned worker, struct 
     struct scratch *scratch = &r->scratch[worker];
     uint64_t n = slot->tile.nelem;
     unsigned char *raw = slot->in, *out = slot->out;
-    bool decoded = false;
+    bool copies_all = true;
 
     (void)err;
     if (!slot->read.contiguous) {
@@ -159,6 +158,14 @@ static enum status work_tile(void *ctx, void *slot_ptr, unsigned worker, struct 
         tile_gather(&slot->read.staged, slot->in, scratch->gather,
                     (uint32_t)bytes_of(t, dtype_block_elems(t)));
         raw = scratch->gather;
+    }
+    for (size_t i = 0; i < step->nsink; i++)
+        copies_all = copies_all && is_copy(slot, &step->sinks[i]);
+    /* Before the copies: their recode changes `raw`, and what one sink gets is not to depend on another. */
+    if (!copies_all) {
+        slot->source->codec->decode(raw, scratch->values, (size_t)n);
+        for (uint32_t k = 0; k < step->nop; k++)
+            op_apply(step->ops[k], scratch->values, (size_t)n);
     }
     for (size_t i = 0; i < step->nsink; i++) {
         const struct plan_sink *sink = &step->sinks[i];
@@ -173,12 +180,6 @@ static enum status work_tile(void *ctx, void *slot_ptr, unsigned worker, struct 
             else
                 memcpy(out, raw, (size_t)nbytes);
         } else {
-            if (!decoded) {
-                slot->source->codec->decode(raw, scratch->values, (size_t)n);
-                for (uint32_t k = 0; k < step->nop; k++)
-                    op_apply(step->ops[k], scratch->values, (size_t)n);
-                decoded = true;
-            }
             encode(slot, sink, scratch->values, out);
         }
         out += align_up(nbytes, 64);
@@ -325,12 +326,16 @@ static enum status open_outputs(struct run *r, struct err *err)
     return OK;
 }
 
+/* A file whose tensors come later holds no buffer until then. */
 static enum status put_headers(struct run *r, struct err *err)
 {
     enum status s = OK;
 
-    for (uint32_t i = 0; i < r->plan->nout && s == OK; i++)
+    for (uint32_t i = 0; i < r->plan->nout && s == OK; i++) {
         s = put(r, i, r->plan->outs[i].header, r->plan->outs[i].header_nbytes, 0, err);
+        if (s == OK && r->plan->nout > 1)
+            s = outfile_flush(r->files[i], err);
+    }
     return s;
 }
 
@@ -340,8 +345,6 @@ static void skip_reused(struct run *r)
     struct tile_walk walk = r->walk;
     struct tile t;
 
-    if (!r->options->resume)
-        return;
     while (tile_next(&walk, &t))
         if (tile_is_there(r, &t))
             count_reused(r, &t);
@@ -359,25 +362,42 @@ static enum status run_pipe(struct run *r, struct err *err)
     return s;
 }
 
-/* All names at the end, the first file's last: a reader opens a split set by its first file. */
-static enum status commit(struct run *r, struct err *err)
-{
-    enum status s = OK;
-
-    for (size_t i = r->plan->nout; i-- > 0 && s == OK;)
-        s = outfile_commit(r->files[i], err);
-    return s;
-}
-
 static bool worth_keeping(enum status s)
 {
     return s == E_IO || s == E_CANCELLED || s == E_NOMEM;
 }
 
+/* Whether a later run can go on from what this failed one leaves. */
+static bool is_resumable(const struct run *r, enum status s)
+{
+    if (r->journal)
+        return worth_keeping(s) && journal_count(r->journal) > 0;
+    /* It failed before the log was read: what an earlier run left is as good as it was. */
+    for (size_t i = 0; r->resumed && i < r->plan->nout; i++)
+        if (r->resumed[i])
+            return true;
+    return false;
+}
+
+static enum status load_resume(struct run *r, struct err *err)
+{
+    struct resume_from from = {
+        .plan = r->plan,
+        .journal = r->journal,
+        .files = r->files,
+        .resumed = r->resumed,
+        .cancel = r->options->cancel,
+    };
+    enum status s = resume_load(&r->resume, &from, err);
+
+    if (s == OK)
+        skip_reused(r);
+    return s;
+}
+
 enum status exec_run(const struct plan *p, const struct exec_options *o, struct exec_result *result, struct err *err)
 {
     struct run r = {.plan = p, .options = o};
-    bool locked = false;
 
     *result = (struct exec_result){0};
     enum status s = exec_measure(p, o, &r.memory, err);
@@ -388,21 +408,18 @@ enum status exec_run(const struct plan *p, const struct exec_options *o, struct 
         s = allocate(&r, err);
     if (s == OK)
         s = open_outputs(&r, err);
-    locked = s == OK; /* the outputs are ours alone: now the journal may be touched */
     if (s == OK)
-        s = open_journal(&r, err);
+        s = open_journal(&r, err); /* after the outputs: now they are ours alone */
     if (s == OK && o->resume)
-        s = resume_load(&r.resume, r.journal, r.files, r.resumed, p->nout, err);
-    if (s == OK) {
-        skip_reused(&r);
+        s = load_resume(&r, err);
+    if (s == OK)
         s = put_headers(&r, err);
-    }
     if (s == OK)
         s = run_pipe(&r, err);
     if (s == OK)
-        s = commit(&r, err);
+        s = outfile_commit(r.files, p->nout, err);
     result->bytes_reused = r.reused;
-    result->resumable = s != OK && locked && worth_keeping(s) && r.journal && journal_count(r.journal) > 0;
+    result->resumable = s != OK && is_resumable(&r, s);
     for (size_t i = 0; r.files && i < p->nout; i++)
         outfile_close(r.files[i], result->resumable);
     journal_close(r.journal, result->resumable);

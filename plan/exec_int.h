@@ -5,7 +5,7 @@
 
 #include "core/journal.h"
 #include "core/outfile.h"
-#include "plan/plan.h"
+#include "plan/exec.h"
 
 /* The byte ranges of each output that an earlier run wrote and whose digests still hold. */
 struct resume_range {
@@ -20,10 +20,17 @@ struct resume {
     size_t nout;
 };
 
-/* Checks every range of the journal against the files and keeps the ones that hold. Files that were not
- * resumed keep none. */
-enum status resume_load(struct resume *r, const struct journal *j, struct outfile **files, const bool *resumed,
-                        size_t nout, struct err *err);
+struct resume_from {
+    const struct plan *plan;
+    const struct journal *journal;
+    struct outfile **files; /* of each output */
+    const bool *resumed;    /* whether it has an earlier content */
+    const atomic_int *cancel;
+};
+
+/* Checks every range of the journal against the files and keeps the ones that hold. A file that keeps none is
+ * started afresh: its content may be of another plan, also where this one writes nothing. */
+enum status resume_load(struct resume *r, const struct resume_from *from, struct err *err);
 void resume_free(struct resume *r);
 
 /* Whether all of [off, off + n) of an output is there already. */

@@ -3,14 +3,19 @@
 #include "plan/exec.h"
 #include "plan/tile.h"
 
-#define TILE_ELEMS_MAX (1 * MIB) /* 2 MiB of BF16: large enough for the disk, small enough for the cache */
-#define FILE_BUFFER_MAX (8 * MIB)
-#define BASE_BYTES (12 * MIB) /* the program, its libraries, stacks, and what allocators keep */
+#define TILE_ELEMS_MAX   (1 * MIB) /* 2 MiB of BF16: large enough for the disk, small enough for the cache */
+#define TILE_ELEMS_MIN   1024
+#define FILE_BUFFER_MIN  (64 * KIB)
+#define FILE_BUFFER_MAX  (8 * MIB)
+#define FILE_BUFFER_STEP 4096
+#define BASE_BYTES       (12 * MIB) /* the program, its libraries, stacks, and what allocators keep */
+#define THREAD_BYTES     (32 * KIB) /* the part of a stack that is touched */
+#define BUFFER_ALIGN     64
 
 /* Bits per element, rounded up. */
 struct widths {
-    uint64_t in, out;  /* largest source type; largest sum over one step's sinks */
-    uint64_t max_sinks; /* output files in progress at once */
+    uint64_t in, out; /* largest source type; largest sum over one step's sinks */
+    uint64_t max_sinks;
 };
 
 static uint64_t bits_up(enum dtype t)
@@ -39,11 +44,50 @@ static struct widths measure_widths(const struct plan *p)
     return w;
 }
 
+/* The most outputs that are between their first and their last tensor at once: each of them holds a buffer. */
+static enum status count_open_files(const struct plan *p, uint64_t *most, struct err *err)
+{
+    size_t *last = calloc(p->nout + 1, sizeof *last); /* step after the output's last one */
+    bool *begun = calloc(p->nout + 1, sizeof *begun);
+    uint64_t now = 0;
+
+    *most = 1;
+    if (!last || !begun) {
+        free(last);
+        free(begun);
+        return fail_nomem(err);
+    }
+    for (size_t i = 0; i < p->nstep; i++)
+        for (size_t k = 0; k < p->steps[i].nsink; k++)
+            last[p->steps[i].sinks[k].out] = i;
+    for (size_t i = 0; i < p->nstep; i++) {
+        const struct plan_step *step = &p->steps[i];
+
+        for (size_t k = 0; k < step->nsink; k++) {
+            now += !begun[step->sinks[k].out];
+            begun[step->sinks[k].out] = true;
+        }
+        *most = max_u64(*most, now);
+        for (size_t k = 0; k < step->nsink; k++) {
+            now -= begun[step->sinks[k].out] && last[step->sinks[k].out] == i;
+            begun[step->sinks[k].out] = begun[step->sinks[k].out] && last[step->sinks[k].out] != i;
+        }
+    }
+    free(last);
+    free(begun);
+    return OK;
+}
+
+static uint64_t clamp(uint64_t n, uint64_t least, uint64_t most)
+{
+    return min_u64(max_u64(n, least), most);
+}
+
 static void size_buffers(struct exec_memory *m, const struct widths *w)
 {
-    m->in_bytes = align_up(m->tile_elems * w->in / 8 * 2, 64);
-    m->out_bytes = align_up(m->tile_elems * w->out / 8 + 64 * w->max_sinks, 64);
-    m->gather_bytes = align_up(m->tile_elems * w->in / 8, 64);
+    m->in_bytes = align_up(m->tile_elems * w->in / 8 * 2, BUFFER_ALIGN);
+    m->out_bytes = align_up(m->tile_elems * w->out / 8 + BUFFER_ALIGN * w->max_sinks, BUFFER_ALIGN);
+    m->gather_bytes = align_up(m->tile_elems * w->in / 8, BUFFER_ALIGN);
     m->float_bytes = m->tile_elems * sizeof(float);
 }
 
@@ -51,21 +95,32 @@ enum status exec_measure(const struct plan *p, const struct exec_options *o, str
 {
     struct widths w = measure_widths(p);
     const struct plan_step *needy;
-    uint64_t least = tile_min_elems(p, &needy);
-    uint64_t fixed = BASE_BYTES + p->arena.used;
+    uint64_t shortest = tile_min_elems(p, &needy), least = max_u64(shortest, TILE_ELEMS_MIN), nfile;
     uint64_t slots = o->threads + 3;
     uint64_t per_elem = slots * (2 * w.in + w.out) + o->threads * (w.in + 32); /* in bits */
+    enum status s = count_open_files(p, &nfile, err);
 
+    if (s != OK)
+        return s;
     *m = (struct exec_memory){.nslot = slots};
-    m->file_buffer_bytes = min_u64(FILE_BUFFER_MAX, max_u64(o->max_memory / (8 * w.max_sinks), 64 * KIB));
-    fixed += m->file_buffer_bytes * w.max_sinks;
+    m->file_buffer_bytes = align_up(clamp(o->max_memory / (8 * nfile), FILE_BUFFER_MIN, FILE_BUFFER_MAX),
+                                    FILE_BUFFER_STEP);
+    /* What does not depend on max_memory; the last part is for rounding up the buffers' sizes. */
+    uint64_t base = BASE_BYTES + p->arena.used + (o->threads + 1) * THREAD_BYTES +
+                    (slots * (3 + w.max_sinks) + o->threads) * BUFFER_ALIGN;
+    uint64_t fixed = base + m->file_buffer_bytes * nfile;
     uint64_t room = o->max_memory > fixed ? o->max_memory - fixed : 0;
-    m->tile_elems = o->tile_elems ? max_u64(o->tile_elems, least) : min_u64(TILE_ELEMS_MAX, room * 8 / per_elem);
+    m->tile_elems = o->tile_elems ? max_u64(o->tile_elems, shortest)
+                                  : min_u64(max_u64(TILE_ELEMS_MAX, least), room * 8 / per_elem);
     size_buffers(m, &w);
     m->peak_bytes = fixed + slots * (m->in_bytes + m->out_bytes) + o->threads * (m->gather_bytes + m->float_bytes);
-    if (m->tile_elems < max_u64(least, 1024) && !o->tile_elems)
-        return fail(err, E_LIMIT,
-                    "--max-memory %" PRIu64 " is too little for this plan: tensor %s needs about %" PRIu64 " bytes",
-                    o->max_memory, needy ? needy->name : "", fixed + max_u64(least, 1024) * per_elem / 8 + 4096);
+    if (m->tile_elems < least && !o->tile_elems) {
+        uint64_t need = base + least * per_elem / 8 + 1;
+
+        /* The file buffers grow with the budget, up to an eighth of it: a seventh of the rest. */
+        need += nfile * (clamp(need / (7 * nfile), FILE_BUFFER_MIN, FILE_BUFFER_MAX) + 2 * FILE_BUFFER_STEP);
+        return fail(err, E_LIMIT, "--max-memory %" PRIu64 " is too little for this plan: tensor %s needs %" PRIu64
+                    " bytes", o->max_memory, needy ? needy->name : "", need);
+    }
     return OK;
 }

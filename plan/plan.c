@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "plan/plan.h"
-
+#include "plan/tile.h"
 
 #define PLAN_ARENA_LIMIT (8 * GIB)
 
@@ -125,6 +125,8 @@ static enum status check_views(const struct plan *p, const struct plan_step *ste
             return fail(err, E_BUG, "tensor %s: %s values cannot be read", step->name, dtype_name(src->dtype));
         if (!view_in_blocks(v, dtype_block_elems(src->dtype)))
             return fail(err, E_BUG, "tensor %s: view %zu cuts blocks of source %s", step->name, i, src->name);
+        if (n % tile_granule(p, step) != 0)
+            return fail(err, E_BUG, "tensor %s: view %zu ends inside a block of a sink", step->name, i);
         covered += n;
     }
     if (covered != step->nelem)
@@ -181,6 +183,9 @@ static void hash_source(struct hash *h, const struct plan_source *src)
 
 static void hash_step(struct hash *h, const struct plan_step *step)
 {
+    HASH_VALUE(h, step->nop);
+    HASH_VALUE(h, step->nview);
+    HASH_VALUE(h, step->nsink);
     hash_update(h, step->ops, step->nop);
     HASH_VALUE(h, step->nelem);
     for (size_t i = 0; i < step->nview; i++) {
@@ -188,6 +193,7 @@ static void hash_step(struct hash *h, const struct plan_step *step)
 
         HASH_VALUE(h, v->source);
         HASH_VALUE(h, v->base);
+        HASH_VALUE(h, v->ndim);
         hash_update(h, v->dim, v->ndim * sizeof v->dim[0]);
     }
     for (size_t i = 0; i < step->nsink; i++) {

@@ -14,17 +14,34 @@ static uint64_t bytes_held(const struct plan_out *out)
     return n > 0 && (size_t)n < sizeof path && stat(path, &st) == 0 ? (uint64_t)st.st_blocks * 512 : 0;
 }
 
+/* Refuses to write over an input, under the final name or one that the run uses on the way. */
+static enum status check_inputs(const struct plan *p, const struct plan_out *out, struct err *err)
+{
+    static const char *const suffixes[] = {"", ".partial", ".journal"};
+    char path[4096];
+
+    for (size_t i = 0; i < p->ninput; i++) {
+        for (size_t k = 0; k < ARRAY_LEN(suffixes); k++) {
+            int n = snprintf(path, sizeof path, "%s%s", out->path, suffixes[k]);
+
+            if (n > 0 && (size_t)n < sizeof path && path_same(path, p->inputs[i]))
+                return fail(err, E_USAGE, "%s: is read by this run (as %s), so it cannot be written", path,
+                            p->inputs[i]);
+        }
+    }
+    return OK;
+}
+
 enum status exec_precheck(const struct plan *p, const struct exec_options *o, struct err *err)
 {
     uint64_t need = 0, held = 0, room = 0;
 
     for (size_t i = 0; i < p->nout; i++) {
         const struct plan_out *out = &p->outs[i];
+        enum status s = check_inputs(p, out, err);
 
-        for (size_t k = 0; k < p->ninput; k++)
-            if (path_same(out->path, p->inputs[k]))
-                return fail(err, E_USAGE, "%s: is read by this run (as %s), so it cannot be its output", out->path,
-                            p->inputs[k]);
+        if (s != OK)
+            return s;
         if (path_is_dir(out->path))
             return fail(err, E_USAGE, "%s: is a directory", out->path);
         if (path_exists(out->path) && !o->force)

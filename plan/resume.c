@@ -39,29 +39,42 @@ static void sort_and_join(struct resume_out *o)
     o->n = n + 1;
 }
 
-enum status resume_load(struct resume *r, const struct journal *j, struct outfile **files, const bool *resumed,
-                        size_t nout, struct err *err)
+static enum status check_range(struct resume *r, const struct resume_from *from, const struct journal_range *range,
+                               struct err *err)
 {
-    size_t n;
-    const struct journal_range *range = journal_ranges(j, &n);
+    const struct plan *p = from->plan;
+    struct digest d;
+
+    /* The log is only text in a file: what it says may be anything. */
+    if (range->out >= p->nout || !from->resumed[range->out] || range->nbytes > p->outs[range->out].nbytes ||
+        range->off > p->outs[range->out].nbytes - range->nbytes)
+        return OK;
+    if (from->cancel && atomic_load_explicit(from->cancel, memory_order_relaxed))
+        return fail(err, E_CANCELLED, "interrupted");
+    enum status s = outfile_digest(from->files[range->out], range->off, range->nbytes, &d, err);
+    if (s == OK && digest_eq(d, range->digest) &&
+        !add_range(&r->outs[range->out], range->off, range->off + range->nbytes))
+        s = fail_nomem(err);
+    return s;
+}
+
+enum status resume_load(struct resume *r, const struct resume_from *from, struct err *err)
+{
+    size_t n, nout = from->plan->nout;
+    const struct journal_range *range = journal_ranges(from->journal, &n);
     enum status s = OK;
 
     *r = (struct resume){.nout = nout};
     r->outs = calloc(nout, sizeof *r->outs);
     if (!r->outs)
         return fail_nomem(err);
-    for (size_t i = 0; i < n && s == OK; i++) {
-        struct digest d;
-
-        if (range[i].out >= nout || !resumed[range[i].out])
-            continue;
-        s = outfile_digest(files[range[i].out], range[i].off, range[i].nbytes, &d, err);
-        if (s == OK && digest_eq(d, range[i].digest) &&
-            !add_range(&r->outs[range[i].out], range[i].off, range[i].off + range[i].nbytes))
-            s = fail_nomem(err);
-    }
-    for (size_t i = 0; i < nout; i++)
+    for (size_t i = 0; i < n && s == OK; i++)
+        s = check_range(r, from, &range[i], err);
+    for (size_t i = 0; i < nout && s == OK; i++) {
         sort_and_join(&r->outs[i]);
+        if (from->resumed[i] && r->outs[i].n == 0)
+            s = outfile_restart(from->files[i], err);
+    }
     return s;
 }
 

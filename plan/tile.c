@@ -16,38 +16,21 @@ static uint64_t gcd(uint64_t a, uint64_t b)
     return a;
 }
 
-/* Tiles of a step end at multiples of this many elements. Block sizes are powers of two, so the largest
- * is a multiple of all. */
-static uint64_t granule(const struct plan *p, const struct plan_step *step)
+/* Block sizes are powers of two, so the largest is a multiple of all. */
+uint64_t tile_granule(const struct plan *p, const struct plan_step *step)
 {
     uint64_t g = 1;
 
     for (size_t i = 0; i < step->nsink; i++) {
         const struct plan_sink *sink = &step->sinks[i];
 
-        if (sink->codec->whole_rows || sink->weights)
-            return step->shape[step->rank - 1];
+        if (step->rank && (sink->codec->whole_rows || sink->weights))
+            return max_u64(step->shape[step->rank - 1], 1);
         g = max_u64(g, dtype_block_elems(sink->dtype));
     }
     for (size_t i = 0; i < step->nview; i++)
         g = max_u64(g, dtype_block_elems(p->sources[step->views[i].source].dtype));
     return g;
-}
-
-uint64_t tile_min_elems(const struct plan *p, const struct plan_step **step)
-{
-    uint64_t largest = 1;
-
-    *step = NULL;
-    for (size_t i = 0; i < p->nstep; i++) {
-        uint64_t g = granule(p, &p->steps[i]);
-
-        if (g > largest || !*step) {
-            largest = max_u64(g, largest);
-            *step = &p->steps[i];
-        }
-    }
-    return largest;
 }
 
 /* Elements per index of dimension j. */
@@ -72,6 +55,28 @@ static uint32_t choose_cut(const struct view *v, uint64_t g, uint64_t tile_elems
     uint64_t inner = inner_elems(v, j), step = g / gcd(g, inner);
     *chunk = max_u64(tile_elems / inner / step * step, step);
     return j;
+}
+
+uint64_t tile_min_elems(const struct plan *p, const struct plan_step **step)
+{
+    uint64_t largest = 0;
+
+    *step = NULL;
+    for (size_t i = 0; i < p->nstep; i++) {
+        uint64_t g = tile_granule(p, &p->steps[i]);
+
+        for (size_t k = 0; k < p->steps[i].nview; k++) {
+            const struct view *v = &p->steps[i].views[k];
+            uint64_t chunk;
+            uint32_t cut = choose_cut(v, g, 0, &chunk);
+
+            if (view_nelem(v) > 0 && chunk * inner_elems(v, cut) > largest) {
+                largest = chunk * inner_elems(v, cut);
+                *step = &p->steps[i];
+            }
+        }
+    }
+    return max_u64(largest, 1);
 }
 
 /* The box of v that holds flat position pos: index `at` of the cut dimension on, at most chunk of them. */
@@ -103,7 +108,7 @@ bool tile_next(struct tile_walk *w, struct tile *t)
                 w->view_first += n;
                 continue;
             }
-            uint32_t cut = choose_cut(v, granule(w->plan, step), w->tile_elems, &chunk);
+            uint32_t cut = choose_cut(v, tile_granule(w->plan, step), w->tile_elems, &chunk);
             t->step = step;
             cut_box(v, cut, chunk, w->pos, &t->view);
             t->first = w->view_first + w->pos;

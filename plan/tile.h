@@ -28,7 +28,11 @@ struct tile_walk {
 /* False at the end. */
 bool tile_next(struct tile_walk *w, struct tile *t);
 
-/* The smallest legal tile_elems, and the step that asks for it: a block, or a row where a codec needs one. */
+/* Tiles of a step, and so its views, hold a multiple of that many elements: a block, or a row where a codec
+ * needs one. */
+uint64_t tile_granule(const struct plan *p, const struct plan_step *step);
+
+/* The smallest legal tile_elems, and the step that asks for it. */
 uint64_t tile_min_elems(const struct plan *p, const struct plan_step **step);
 
 /* How a tile comes into memory: `count` reads of `run` source blocks each, staged one after the other, from

@@ -299,8 +299,8 @@ static void test_added_white_space(void **state)
 
     (void)state;
     expect_hash(&(struct parts){.pre = GPT2, .added = runs}, NULL,
-                "701f66180692be9fc3e62def89bcf531c1b6c0af9b27f1f1b874715140ad5f89");
-    expect_refused(&(struct parts){.pre = GPT2, .added = RUN(5006, "apple")}, "token=apple");
+                "84fc45bc4d6f067c1304bb872ce7da687a4ece55ea210bb7fb97dc00d0ab277b");
+    expect_refused(&(struct parts){.pre = GPT2, .added = RUN(5006, "emojis")}, "token=emojis");
     expect_refused(
         &(struct parts){.pre = GPT2, .added = "{\"id\":5007,\"content\":\"\\t\\t\",\"lstrip\":true}"},
         "--pre");
