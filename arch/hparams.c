@@ -6,39 +6,19 @@
 
 #define MAX_LAYERS 4096 /* far above any real model; keeps a hostile count from costing memory */
 
-/* Calls for each key of "a|b|c". */
-static const struct json *find_in(const struct json *section, const char *keys)
-{
-    char key[96];
-
-    for (const char *p = keys; *p;) {
-        size_t n = strcspn(p, "|");
-
-        require(n < sizeof key);
-        memcpy(key, p, n);
-        key[n] = '\0';
-        const struct json *v = json_get(section, key);
-        if (v)
-            return v;
-        p += n + (p[n] == '|');
-    }
-    return NULL;
-}
-
 const struct json *hparams_find(const struct hparams *hp, const char *keys)
 {
     char key[96];
 
-    /* The merged view: each key in turn, in the section first. */
     for (const char *p = keys; *p;) {
         size_t n = strcspn(p, "|");
 
         require(n < sizeof key);
         memcpy(key, p, n);
         key[n] = '\0';
-        const struct json *v = find_in(hp->text, key);
+        const struct json *v = json_get(hp->text, key);
         if (!v)
-            v = find_in(hp->root, key);
+            v = json_get(hp->root, key);
         if (v)
             return v;
         p += n + (p[n] == '|');

@@ -105,17 +105,17 @@ enum status exec_measure(const struct plan *p, const struct exec_options *o, str
     *m = (struct exec_memory){.nslot = slots};
     m->file_buffer_bytes = align_up(clamp(o->max_memory / (8 * nfile), FILE_BUFFER_MIN, FILE_BUFFER_MAX),
                                     FILE_BUFFER_STEP);
-    /* What does not depend on max_memory; the last part is for rounding up the buffers' sizes. */
-    uint64_t base = BASE_BYTES + p->arena.used + (o->threads + 1) * THREAD_BYTES +
-                    (slots * (3 + w.max_sinks) + o->threads) * BUFFER_ALIGN;
+    /* What depends neither on max_memory nor on the tiles, and what rounding up the buffers may add. */
+    uint64_t base = BASE_BYTES + p->arena.used + (o->threads + 1) * THREAD_BYTES;
+    uint64_t slack = (slots * (2 + w.max_sinks) + o->threads) * BUFFER_ALIGN;
     uint64_t fixed = base + m->file_buffer_bytes * nfile;
-    uint64_t room = o->max_memory > fixed ? o->max_memory - fixed : 0;
+    uint64_t room = o->max_memory > fixed + slack ? o->max_memory - fixed - slack : 0;
     m->tile_elems = o->tile_elems ? max_u64(o->tile_elems, shortest)
                                   : min_u64(max_u64(TILE_ELEMS_MAX, least), room * 8 / per_elem);
     size_buffers(m, &w);
     m->peak_bytes = fixed + slots * (m->in_bytes + m->out_bytes) + o->threads * (m->gather_bytes + m->float_bytes);
     if (m->tile_elems < least && !o->tile_elems) {
-        uint64_t need = base + least * per_elem / 8 + 1;
+        uint64_t need = base + slack + least * per_elem / 8 + 1;
 
         /* The file buffers grow with the budget, up to an eighth of it: a seventh of the rest. */
         need += nfile * (clamp(need / (7 * nfile), FILE_BUFFER_MIN, FILE_BUFFER_MAX) + 2 * FILE_BUFFER_STEP);

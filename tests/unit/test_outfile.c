@@ -392,7 +392,7 @@ static void test_commit_fails(void **state)
     struct outfile_spec spec = {.nbytes = 1};
     struct outfile *f[3];
     struct err err = {0};
-    char name[3][96], kept[128];
+    char name[3][96], kept[400];
 
     (void)state;
     for (int i = 0; i < 3; i++) {

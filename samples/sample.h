@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of mksample share. */
+#ifndef SAMPLES_SAMPLE_H
+#define SAMPLES_SAMPLE_H
+
+#include "arch/names.h"
+
+struct sample_options {
+    const char *config, *out;
+    bool sparse, no_mtp, per_expert;
+    uint64_t shards, seed;
+};
+
+struct sample_tensor {
+    const char *name; /* as the checkpoint spells it */
+    enum dtype dtype;
+    uint32_t rank;
+    uint64_t shape[TENSOR_MAX_RANK];
+    uint64_t nelem, nbytes;
+};
+
+struct sample {
+    struct arena arena;
+    const struct sample_options *options;
+    struct json *config;
+    struct hparams hp;
+    struct sample_tensor *tensors; /* sorted by name */
+    size_t n, cap;
+};
+
+/* tensors.c: every tensor that the architecture's tables ask for. */
+enum status sample_list(struct sample *s, struct err *err);
+
+/* values.c: elements [first, first + n) of a tensor in its type. */
+void sample_values(const struct sample *s, const struct sample_tensor *t, uint64_t first, size_t n, void *out);
+
+/* tokenizer.c: tokenizer.json, tokenizer_config.json, generation_config.json, and what a vision tower needs. */
+enum status sample_tokenizer(const struct sample *s, struct err *err);
+
+/* files.c: a small file in the output folder, and the shards with their index. */
+enum status sample_write(const struct sample *s, const char *name, const char *text, size_t n, struct err *err);
+enum status sample_shards(const struct sample *s, struct err *err);
+
+#endif
