@@ -96,6 +96,21 @@ struct key_rule {
     enum key_kind kind;
     const char *from; /* config keys "a|b", or the expression */
     enum status (*function)(const struct hparams *hp, struct meta *out, struct err *err);
+    bool required; /* loaders refuse a file without it; of numbers from config keys */
+};
+
+enum check_kind {
+    CHECK_POSITIVE, /* right is NULL */
+    CHECK_MULTIPLE,
+    CHECK_EQUAL,
+    CHECK_AT_MOST,
+};
+
+/* What must hold between numbers of a config; whatever the kind, both sides are 1 or more. */
+struct config_check {
+    const char *left; /* a symbol */
+    enum check_kind kind;
+    const char *right; /* a symbol or a number */
 };
 
 /* A value that the model's class assumes when config.json lacks the key. */
@@ -118,6 +133,7 @@ struct vision_arch {
     const char *projector;             /* GGUF's clip.projector_type */
     const struct tensor_rule *const *tables; /* as below */
     const struct symbol *symbols;      /* over vision_config */
+    const struct config_check *checks; /* as below */
 };
 
 struct arch {
@@ -125,6 +141,7 @@ struct arch {
     const char *const *hf_classes; /* names in config.json's architectures; NULL ends */
     const struct tensor_rule *const *tables; /* each ends with hf NULL; NULL ends */
     const struct symbol *symbols;
+    const struct config_check *checks;     /* ends with left NULL */
     const struct config_default *defaults; /* ends with key NULL; may be NULL */
     const struct key_rule *keys;           /* after the generic ones; ends with key NULL; may be NULL */
     const char *full_interval; /* every n-th layer has full attention, the others linear (expression); NULL: all full */

@@ -36,8 +36,7 @@ static enum status factor(struct cursor *c, uint64_t *v, struct err *err)
 
 static enum status impossible(const struct cursor *c, struct err *err)
 {
-    return fail(err, E_FORMAT, "%.*s has no value that fits: the config's numbers contradict each other",
-                (int)c->text.n, c->text.p);
+    return fail(err, E_FORMAT, "%.*s is no whole number that fits 64 bits", (int)c->text.n, c->text.p);
 }
 
 static enum status product(struct cursor *c, uint64_t *v, struct err *err)
@@ -49,7 +48,7 @@ static enum status product(struct cursor *c, uint64_t *v, struct err *err)
         uint64_t right;
 
         s = factor(c, &right, err);
-        if (s == OK && op == '/' && right == 0)
+        if (s == OK && op == '/' && (right == 0 || *v % right != 0))
             s = impossible(c, err);
         else if (s == OK && op == '/')
             *v /= right;

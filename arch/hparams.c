@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "arch/hparams.h"
 
+#include "arch/check.h"
 #include "arch/expr.h"
 #include "core/nearest.h"
 
@@ -43,17 +44,26 @@ static const char *default_of(const struct hparams *hp, const char *keys)
     return NULL;
 }
 
+enum status hparams_refuse(const struct hparams *hp, const struct json *v, const char *must, struct err *err)
+{
+    const char *text = json_str(v);
+    double d;
+
+    if (text)
+        return fail(err, E_FORMAT, "%s: %s=\"%.80s\": must be %s", hp->name, json_key(v), text, must);
+    if (json_num(v, &d))
+        return fail(err, E_FORMAT, "%s: %s=%.17g: must be %s", hp->name, json_key(v), d, must);
+    return fail(err, E_FORMAT, "%s: %s: is %s, must be %s", hp->name, json_key(v), json_kind_name(json_kind(v)), must);
+}
+
 enum status hparams_num(const struct hparams *hp, const char *keys, bool *found, double *v, struct err *err)
 {
     const struct json *j = hparams_find(hp, keys);
     const char *dflt;
 
     *found = true;
-    if (j && json_kind(j) != JSON_K_NULL) {
-        if (json_num(j, v))
-            return OK;
-        return fail(err, E_FORMAT, "%s: %s is %s, not a number", hp->name, json_key(j), json_kind_name(json_kind(j)));
-    }
+    if (j && json_kind(j) != JSON_K_NULL)
+        return json_num(j, v) ? OK : hparams_refuse(hp, j, "a number", err);
     dflt = default_of(hp, keys);
     if (dflt && strchr("0123456789", dflt[0])) {
         *v = strtod(dflt, NULL);
@@ -78,14 +88,8 @@ enum status hparams_u64(const struct hparams *hp, const char *keys, bool *found,
 
     if (j && json_kind(j) != JSON_K_NULL) {
         *found = true;
-        if (!json_int(j, &i) || i < 0) {
-            char text[32] = "";
-
-            if (json_num(j, &d))
-                snprintf(text, sizeof text, " %.17g", d);
-            return fail(err, E_FORMAT, "%s: %s is %s%s, not a whole number from 0 on", hp->name, json_key(j),
-                        json_kind_name(json_kind(j)), text);
-        }
+        if (!json_int(j, &i) || i < 0)
+            return hparams_refuse(hp, j, "a whole number from 0 on", err);
         *v = (uint64_t)i;
         return OK;
     }
@@ -96,27 +100,62 @@ enum status hparams_u64(const struct hparams *hp, const char *keys, bool *found,
 
 /* ---- symbols and expressions ---- */
 
+static const struct symbol *find_symbol(const struct hparams *hp, struct slice name)
+{
+    for (const struct symbol *sym = hp->symbols; sym->name; sym++)
+        if (slice_eq(name, sym->name))
+            return sym;
+    return NULL;
+}
+
 static enum status symbol_value(void *ctx, struct slice name, uint64_t *v, struct err *err)
 {
     const struct hparams *hp = ctx;
+    const struct symbol *sym = find_symbol(hp, name);
 
-    for (size_t i = 0; hp->symbols[i].name; i++) {
-        if (!slice_eq(name, hp->symbols[i].name))
-            continue;
-        if (!hp->symbol[i].set)
-            return fail(err, E_FORMAT, "%s: %s is missing", hp->name,
-                        hp->symbols[i].keys ? hp->symbols[i].keys : hp->symbols[i].fallback);
-        *v = hp->symbol[i].value;
+    if (!sym)
+        return fail(err, E_BUG, "size symbol '%.*s' is in no table", (int)name.n, name.p);
+    if (hp->symbol[sym - hp->symbols].set) {
+        *v = hp->symbol[sym - hp->symbols].value;
         return OK;
     }
-    return fail(err, E_BUG, "size symbol '%.*s' is in no table", (int)name.n, name.p);
+    if (sym->keys)
+        return fail(err, E_FORMAT, "%.*s is missing", (int)strcspn(sym->keys, "|"), sym->keys);
+    return expr_eval(slice_of(sym->fallback), &(struct expr_symbols){ctx, symbol_value}, v, err);
+}
+
+static enum status eval_slice(const struct hparams *hp, struct slice expr, uint64_t *v, struct err *err)
+{
+    struct expr_symbols symbols = {(void *)(uintptr_t)hp, symbol_value};
+    enum status s = expr_eval(expr, &symbols, v, err);
+
+    return s == OK ? OK : wrap(err, "%s", hp->name);
 }
 
 enum status hparams_eval(const struct hparams *hp, const char *expr, uint64_t *v, struct err *err)
 {
-    struct expr_symbols symbols = {(void *)(uintptr_t)hp, symbol_value};
+    return eval_slice(hp, slice_of(expr), v, err);
+}
 
-    return expr_eval(slice_of(expr), &symbols, v, err);
+const char *hparams_describe(const struct hparams *hp, const char *expr, char out[HPARAMS_TEXT_MAX])
+{
+    bool shown[HPARAMS_MAX_SYMBOLS] = {0};
+    size_t w = 0;
+
+    out[0] = '\0';
+    for (const char *p = expr; *p && w < HPARAMS_TEXT_MAX;) {
+        size_t n = strcspn(p, "*/+-,");
+        const struct symbol *sym = find_symbol(hp, (struct slice){p, n});
+        size_t i = sym ? (size_t)(sym - hp->symbols) : 0;
+
+        if (sym && sym->keys && hp->symbol[i].set && !shown[i]) {
+            w += (size_t)snprintf(out + w, HPARAMS_TEXT_MAX - w, "%s%.*s=%" PRIu64, w ? ", " : "",
+                                  (int)strcspn(sym->keys, "|"), sym->keys, hp->symbol[i].value);
+            shown[i] = true;
+        }
+        p += n + (p[n] != '\0');
+    }
+    return out;
 }
 
 /* Table order: a fallback refers to earlier rows only. */
@@ -144,14 +183,12 @@ static enum status read_symbols(struct hparams *hp, struct err *err)
 enum status hparams_shape(const struct hparams *hp, const char *shape, uint64_t out[TENSOR_MAX_RANK], uint32_t *rank,
                           struct err *err)
 {
-    struct expr_symbols symbols = {(void *)(uintptr_t)hp, symbol_value};
-
     *rank = 0;
     for (const char *p = shape; *p;) {
         size_t n = strcspn(p, ",");
 
         require(*rank < TENSOR_MAX_RANK);
-        enum status s = expr_eval((struct slice){p, n}, &symbols, &out[*rank], err);
+        enum status s = eval_slice(hp, (struct slice){p, n}, &out[*rank], err);
         if (s != OK)
             return s;
         ++*rank;
@@ -162,11 +199,18 @@ enum status hparams_shape(const struct hparams *hp, const char *shape, uint64_t 
 
 /* ---- reading ---- */
 
-static const char *class_name(const struct json *config, const struct json *text)
+/* The first of a section's architectures; *class stays when the section has none. */
+static enum status read_class(const struct json *section, const char *name, const char **class, struct err *err)
 {
-    const char *inner = json_str(json_first(json_get(text, "architectures")));
+    const struct json *list = json_get(section, "architectures");
+    const char *first = list && json_kind(list) == JSON_K_ARRAY ? json_str(json_first(list)) : NULL;
 
-    return inner ? inner : json_str(json_first(json_get(config, "architectures")));
+    if (!list || json_kind(list) == JSON_K_NULL)
+        return OK;
+    if (!first)
+        return fail(err, E_FORMAT, "%s: architectures: must be a list of class names", name);
+    *class = first;
+    return OK;
 }
 
 static enum status unknown_class(const char *class, const char *name, struct err *err)
@@ -191,9 +235,11 @@ static enum status read_layers(struct hparams *hp, struct err *err)
 
     if (s != OK)
         return s;
-    if (!found || hp->n_layer == 0 || hp->n_layer > MAX_LAYERS)
-        return fail(err, E_FORMAT, "%s: num_hidden_layers=%" PRIu64 ": must be 1 to %d", hp->name,
-                    found ? hp->n_layer : 0, MAX_LAYERS);
+    if (!found)
+        return fail(err, E_FORMAT, "%s: num_hidden_layers is missing", hp->name);
+    if (hp->n_layer == 0 || hp->n_layer > MAX_LAYERS)
+        return fail(err, E_FORMAT, "%s: num_hidden_layers=%" PRIu64 ": must be 1 to %d", hp->name, hp->n_layer,
+                    MAX_LAYERS);
     if (hp->arch->has_mtp) {
         s = hparams_u64(hp, "mtp_num_hidden_layers|num_nextn_predict_layers", &found, &hp->promised, err);
         if (s == OK && hp->promised > MAX_LAYERS)
@@ -211,15 +257,24 @@ enum status hparams_read(struct hparams *hp, const struct json *config, const ch
         return fail(err, E_FORMAT, "%s: is %s, not an object", name, json_kind_name(json_kind(config)));
     if (text && json_kind(text) != JSON_K_OBJECT)
         return fail(err, E_FORMAT, "%s: text_config is %s, not an object", name, json_kind_name(json_kind(text)));
-    const char *class = class_name(config, text);
+    const char *class = NULL;
+    enum status s = read_class(config, name, &class, err);
+    if (s == OK)
+        s = read_class(text, name, &class, err);
+    if (s != OK)
+        return s;
     *hp = (struct hparams){.root = config, .text = text ? text : config, .name = name, .wrapper = text != NULL};
     hp->arch = class ? arch_find(class) : NULL;
     if (!hp->arch)
         return unknown_class(class, name, err);
     hp->hf_class = class;
     hp->symbols = hp->arch->symbols;
-    enum status s = read_layers(hp, err);
-    return s == OK ? read_symbols(hp, err) : s;
+    s = check_kinds(hp, err);
+    if (s == OK)
+        s = read_layers(hp, err);
+    if (s == OK)
+        s = read_symbols(hp, err);
+    return s == OK ? check_symbols(hp, hp->arch->checks, err) : s;
 }
 
 enum status hparams_vision(const struct hparams *text, struct hparams *vision, struct err *err)
@@ -234,7 +289,8 @@ enum status hparams_vision(const struct hparams *text, struct hparams *vision, s
     vision->text = section;
     vision->symbols = text->arch->vision->symbols;
     memset(vision->symbol, 0, sizeof vision->symbol);
-    return read_symbols(vision, err);
+    enum status s = read_symbols(vision, err);
+    return s == OK ? check_symbols(vision, text->arch->vision->checks, err) : s;
 }
 
 unsigned hparams_layer_kind(const struct hparams *hp, uint64_t block)

@@ -44,8 +44,16 @@ enum status hparams_u64(const struct hparams *hp, const char *keys, bool *found,
  * key of that meaning; NULL when there is none. Keys are rope_parameters' own: "rope_theta". */
 const struct json *hparams_rope(const struct hparams *hp, const char *key);
 
+/* E_FORMAT for a value of the config: "config.json: head_dim="x": must be <must>". */
+enum status hparams_refuse(const struct hparams *hp, const struct json *v, const char *must, struct err *err);
+
 /* Value of an expression over the symbols; E_FORMAT naming the config key when a symbol has no value. */
 enum status hparams_eval(const struct hparams *hp, const char *expr, uint64_t *v, struct err *err);
+
+/* The symbols of an expression (or of several, with commas) with their config keys and values, into out:
+ * "num_attention_heads=4, head_dim=64"; returns out. */
+#define HPARAMS_TEXT_MAX 256
+const char *hparams_describe(const struct hparams *hp, const char *expr, char out[HPARAMS_TEXT_MAX]);
 
 /* A rule's source shape. */
 enum status hparams_shape(const struct hparams *hp, const char *shape, uint64_t out[TENSOR_MAX_RANK], uint32_t *rank,

@@ -2,6 +2,8 @@
 /* The metadata that every text model gets from its config, in the reference converter's order. */
 #include "arch/keys.h"
 
+#include <float.h>
+
 #include "arch/hparams.h"
 
 /* rope_parameters, else rope_scaling; their full_attention part where they are split by layer kind. */
@@ -39,6 +41,7 @@ const struct json *hparams_rope(const struct hparams *hp, const char *key)
     return v && json_kind(v) != JSON_K_NULL ? v : NULL;
 }
 
+/* Python writes NaN and Infinity into configs; no key that runtimes read may have them. */
 static enum status set_f32_of(const struct hparams *hp, const char *suffix, const struct json *v, struct meta *out,
                               struct err *err)
 {
@@ -47,9 +50,19 @@ static enum status set_f32_of(const struct hparams *hp, const char *suffix, cons
 
     if (!v || json_kind(v) == JSON_K_NULL)
         return OK;
-    if (!json_num(v, &d))
-        return fail(err, E_FORMAT, "%s: %s is %s, not a number", hp->name, json_key(v), json_kind_name(json_kind(v)));
+    if (!json_num(v, &d) || !(d >= -FLT_MAX && d <= FLT_MAX))
+        return hparams_refuse(hp, v, "a number that float32 can hold", err);
     return meta_set_f32(out, hparams_key(hp, suffix, key), (float)d, err);
+}
+
+static enum status set_positive_of(const struct hparams *hp, const char *suffix, const struct json *v,
+                                   struct meta *out, struct err *err)
+{
+    double d;
+
+    if (json_num(v, &d) && !(d >= FLT_MIN))
+        return hparams_refuse(hp, v, "a number above 0", err);
+    return set_f32_of(hp, suffix, v, out, err);
 }
 
 static enum status set_u32_of(const struct hparams *hp, const char *key, const struct json *v, struct meta *out,
@@ -58,7 +71,7 @@ static enum status set_u32_of(const struct hparams *hp, const char *key, const s
     int64_t i;
 
     if (!json_int(v, &i) || i < 0 || i > UINT32_MAX)
-        return fail(err, E_FORMAT, "%s: %s is no whole number from 0 to 2^32 - 1", hp->name, json_key(v));
+        return hparams_refuse(hp, v, "a whole number from 0 to 2^32 - 1", err);
     return meta_set_u32(out, key, (uint32_t)i, err);
 }
 
@@ -71,10 +84,13 @@ static enum status block_count(const struct hparams *hp, struct meta *out, struc
 
 static enum status causal(const struct hparams *hp, struct meta *out, struct err *err)
 {
+    const struct json *j = hparams_find(hp, "is_causal");
     char key[META_KEY_MAX];
-    bool v;
+    bool v = true;
 
-    if (!json_bool(hparams_find(hp, "is_causal"), &v) || v)
+    if (j && json_kind(j) != JSON_K_NULL && !json_bool(j, &v))
+        return hparams_refuse(hp, j, "true or false", err);
+    if (v)
         return OK;
     return meta_set_bool(out, hparams_key(hp, "attention.causal", key), false, err);
 }
@@ -93,7 +109,7 @@ static enum status rope_yarn(const struct hparams *hp, struct meta *out, struct 
     const struct json *original = hparams_rope(hp, "original_max_position_embeddings");
 
     if (!original)
-        return fail(err, E_FORMAT, "%s: yarn rope scaling without original_max_position_embeddings", hp->name);
+        return fail(err, E_FORMAT, "%s: rope_type=yarn: original_max_position_embeddings is missing", hp->name);
     enum status s = set_u32_of(hp, hparams_key(hp, "rope.scaling.original_context_length", key), original, out, err);
     for (size_t i = 0; i < ARRAY_LEN(extra) && s == OK; i++) {
         const struct json *v = hparams_rope(hp, extra[i].from[0]);
@@ -120,7 +136,7 @@ static enum status rope_scaling(const struct hparams *hp, struct meta *out, stru
         return OK;
     enum status s = meta_set_str(out, key, type, err);
     if (s == OK)
-        s = set_f32_of(hp, "rope.scaling.factor", factor, out, err);
+        s = set_positive_of(hp, "rope.scaling.factor", factor, out, err);
     return s == OK && yarn ? rope_yarn(hp, out, err) : s;
 }
 
@@ -133,13 +149,17 @@ static enum status rope_sections(const struct hparams *hp, struct meta *out, str
 
     if (!list)
         return OK;
+    if (json_kind(list) != JSON_K_ARRAY)
+        return hparams_refuse(hp, list, "a list", err);
     for (const struct json *c = json_first(list); c && n < 4; c = json_after(c), n++) {
         int64_t i;
 
         if (!json_int(c, &i) || i < 0 || i > INT32_MAX)
-            return fail(err, E_FORMAT, "%s: mrope_section[%zu] is no whole number", hp->name, n);
+            return fail(err, E_FORMAT, "%s: mrope_section[%zu]: must be a whole number from 0 to 2^31 - 1", hp->name, n);
         v[n] = (int32_t)i;
     }
+    if (v[0] == 0 && v[1] == 0 && v[2] == 0)
+        return fail(err, E_FORMAT, "%s: mrope_section: one of the first three must be above 0", hp->name);
     return meta_set_i32s(out, hparams_key(hp, "rope.dimension_sections", key), v, 4, err);
 }
 
@@ -151,7 +171,7 @@ static enum status rope_freq(const struct hparams *hp, struct meta *out, struct 
     double d = 0;
 
     if (theta)
-        return set_f32_of(hp, "rope.freq_base", theta, out, err);
+        return set_positive_of(hp, "rope.freq_base", theta, out, err);
     enum status s = hparams_num(hp, "rope_theta", &found, &d, err); /* the class's default */
     if (s == OK && found)
         s = meta_set_f32(out, hparams_key(hp, "rope.freq_base", key), (float)d, err);
@@ -165,7 +185,7 @@ static enum status rope_freq_swa(const struct hparams *hp, struct meta *out, str
 
     if (!theta)
         theta = hparams_find(hp, "local_rope_theta|rope_local_theta|rope_theta_local|swa_rope_theta|rope_local_base_freq");
-    return set_f32_of(hp, "rope.freq_base_swa", theta, out, err);
+    return set_positive_of(hp, "rope.freq_base_swa", theta, out, err);
 }
 
 static enum status gating(const struct hparams *hp, struct meta *out, struct err *err)
@@ -184,8 +204,10 @@ static enum status gating(const struct hparams *hp, struct meta *out, struct err
     for (size_t i = 0; name && i < ARRAY_LEN(known); i++)
         if (strcmp(name, known[i].name) == 0)
             return meta_set_u32(out, hparams_key(hp, "expert_gating_func", key), known[i].id, err);
+    if (!name)
+        return hparams_refuse(hp, v, "a string", err);
     return fail(err, E_UNSUPPORTED, "%s: %s=%s: only softmax, sigmoid and sqrtsoftplus are known", hp->name,
-                json_key(v), name ? name : json_kind_name(json_kind(v)));
+                json_key(v), name);
 }
 
 static enum status file_type(const struct hparams *hp, struct meta *out, struct err *err)
@@ -195,7 +217,7 @@ static enum status file_type(const struct hparams *hp, struct meta *out, struct 
 
 static const struct key_rule generic[] = {
     {"block_count", KEY_FUNCTION, NULL, block_count},
-    {"context_length", KEY_U32, "max_position_embeddings|n_ctx|n_positions|max_length|max_sequence_length|model_max_length", NULL},
+    {"context_length", KEY_U32, "max_position_embeddings|n_ctx|n_positions|max_length|max_sequence_length|model_max_length", NULL, true},
     {"embedding_length", KEY_U32, "hidden_size|n_embd|dim", NULL},
     {"feed_forward_length", KEY_U32, "prefix_dense_intermediate_size|dense_intermediate_size|intermediate_size|n_inner|hidden_dim", NULL},
     {"attention.head_count", KEY_U32, "num_attention_heads|n_head|n_heads", NULL},
@@ -205,7 +227,7 @@ static const struct key_rule generic[] = {
     {"rope.dimension_sections", KEY_FUNCTION, NULL, rope_sections},
     {"rope.freq_base", KEY_FUNCTION, NULL, rope_freq},
     {"rope.freq_base_swa", KEY_FUNCTION, NULL, rope_freq_swa},
-    {"attention.layer_norm_rms_epsilon", KEY_F32, "rms_norm_eps|norm_eps", NULL},
+    {"attention.layer_norm_rms_epsilon", KEY_F32, "rms_norm_eps|norm_eps", NULL, true},
     {"attention.layer_norm_epsilon", KEY_F32, "layer_norm_eps|layer_norm_epsilon|norm_epsilon", NULL},
     {"expert_count", KEY_U32, "num_local_experts|num_experts|n_routed_experts", NULL},
     {"expert_used_count", KEY_U32, "num_experts_per_tok|num_experts_per_token|top_k_experts", NULL},
@@ -218,38 +240,42 @@ static const struct key_rule generic[] = {
     {NULL, KEY_U32, NULL, NULL},
 };
 
-/* A list in the config (one value per layer) becomes an i32 array. */
-static enum status set_list(const struct hparams *hp, const char *key, const struct json *list, struct meta *out,
-                            struct err *err)
+static enum status missing(const struct hparams *hp, const struct key_rule *k, struct err *err)
 {
-    int32_t v[1024];
-    size_t n = 0;
-
-    for (const struct json *c = json_first(list); c; c = json_after(c), n++) {
-        int64_t i;
-
-        if (n == ARRAY_LEN(v) || !json_int(c, &i) || i < 0 || i > INT32_MAX)
-            return fail(err, E_FORMAT, "%s: %s[%zu] is no whole number that fits", hp->name, json_key(list), n);
-        v[n] = (int32_t)i;
-    }
-    return meta_set_i32s(out, key, v, n, err);
+    return k->required ? fail(err, E_FORMAT, "%s: %.*s is missing", hp->name, (int)strcspn(k->from, "|"), k->from) : OK;
 }
 
 static enum status set_u32(const struct hparams *hp, const struct key_rule *k, const char *key, struct meta *out,
                            struct err *err)
 {
-    const struct json *v = hparams_find(hp, k->from);
     bool found;
     uint64_t n;
-
-    if (v && json_kind(v) == JSON_K_ARRAY)
-        return set_list(hp, key, v, out, err);
     enum status s = hparams_u64(hp, k->from, &found, &n, err);
-    if (s == OK && found && n > UINT32_MAX)
-        s = fail(err, E_FORMAT, "%s: %s=%" PRIu64 ": does not fit 32 bits", hp->name, json_key(v), n);
-    if (s == OK && found)
-        s = meta_set_u32(out, key, (uint32_t)n, err);
-    return s;
+
+    if (s != OK)
+        return s;
+    if (!found)
+        return missing(hp, k, err);
+    if (n > UINT32_MAX || (n == 0 && k->required))
+        return fail(err, E_FORMAT, "%s: %.*s=%" PRIu64 ": must be %s to 2^32 - 1", hp->name,
+                    (int)strcspn(k->from, "|"), k->from, n, k->required ? "1" : "0");
+    return meta_set_u32(out, key, (uint32_t)n, err);
+}
+
+static enum status set_f32(const struct hparams *hp, const struct key_rule *k, const char *key, struct meta *out,
+                           struct err *err)
+{
+    bool found;
+    double d;
+    enum status s = hparams_num(hp, k->from, &found, &d, err);
+
+    if (s != OK)
+        return s;
+    if (!found)
+        return missing(hp, k, err);
+    if (!(d >= 0 && d <= FLT_MAX))
+        return hparams_refuse(hp, hparams_find(hp, k->from), "a number from 0 on that float32 can hold", err);
+    return meta_set_f32(out, key, (float)d, err);
 }
 
 static enum status apply(const struct hparams *hp, const struct key_rule *k, struct meta *out, struct err *err)
@@ -257,16 +283,13 @@ static enum status apply(const struct hparams *hp, const struct key_rule *k, str
     char full[META_KEY_MAX];
     const char *key = k->key[0] == '.' ? k->key + 1 : hparams_key(hp, k->key, full);
     enum status s;
-    bool found;
     uint64_t n;
-    double d;
 
     switch (k->kind) {
     case KEY_U32:
         return set_u32(hp, k, key, out, err);
     case KEY_F32:
-        s = hparams_num(hp, k->from, &found, &d, err);
-        return s == OK && found ? meta_set_f32(out, key, (float)d, err) : s;
+        return set_f32(hp, k, key, out, err);
     case KEY_EXPR:
         s = hparams_eval(hp, k->from, &n, err);
         if (s == OK && n > UINT32_MAX)

@@ -3,6 +3,7 @@
  * Llama. Checkpoints keep the two halves of each rotary pair apart (all first halves of a head, then all
  * second halves); GGUF's llama wants the pairs side by side: row 2i + j of a head comes from j * HD/2 + i.
  */
+#include <float.h>
 #include <math.h>
 
 #include "arch/archs.h"
@@ -25,6 +26,12 @@ static const struct config_default defaults[] = {
     {"rope_theta", "10000"},
     {"rms_norm_eps", "1e-06"},
     {"max_position_embeddings", "2048"},
+    {0},
+};
+
+static const struct config_check checks[] = {
+    {"HD", CHECK_MULTIPLE, "2"},
+    {"NH", CHECK_MULTIPLE, "NKV"},
     {0},
 };
 
@@ -51,12 +58,41 @@ static const struct tensor_rule rules[] = {
 
 /* ---- rope factors of Llama 3.1 and later ---- */
 
-static float rope_number(const struct hparams *hp, const char *key, double fallback)
-{
-    double v = fallback;
+struct rope_numbers {
+    float theta, factor, low, high, original;
+};
 
-    (void)json_num(hparams_rope(hp, key), &v);
-    return (float)v;
+static enum status rope_number(const struct hparams *hp, const char *key, float fallback, float *out, struct err *err)
+{
+    const struct json *v = hparams_rope(hp, key);
+    double d = fallback;
+
+    if (v && (!json_num(v, &d) || !(d >= FLT_MIN && d <= FLT_MAX)))
+        return hparams_refuse(hp, v, "a number above 0", err);
+    *out = (float)d;
+    return OK;
+}
+
+static enum status read_rope_numbers(const struct hparams *hp, struct rope_numbers *n, struct err *err)
+{
+    const struct {
+        const char *key;
+        float fallback, *to;
+    } rows[] = {
+        {"rope_theta", 10000, &n->theta},
+        {"factor", 8, &n->factor},
+        {"low_freq_factor", 1, &n->low},
+        {"high_freq_factor", 4, &n->high},
+        {"original_max_position_embeddings", 8192, &n->original},
+    };
+    enum status s = OK;
+
+    for (size_t i = 0; i < ARRAY_LEN(rows) && s == OK; i++)
+        s = rope_number(hp, rows[i].key, rows[i].fallback, rows[i].to, err);
+    if (s == OK && n->low >= n->high)
+        s = fail(err, E_FORMAT, "%s: low_freq_factor=%g: must be below high_freq_factor=%g", hp->name,
+                 (double)n->low, (double)n->high);
+    return s;
 }
 
 /* theta^(i / half), as torch computes it for a whole array: groups of 16 by its vector library, the rest
@@ -70,11 +106,9 @@ static float rope_power(float theta, uint64_t i, uint64_t half)
 
 /* One factor per rotary pair: 1 for short wavelengths, `factor` for long ones, smooth in between. Every step
  * is rounded to float32, and a number over a tensor is the number times the tensor's reciprocal, as in torch. */
-static void rope_factors(const struct hparams *hp, float *out, uint64_t half)
+static void rope_factors(const struct rope_numbers *n, float *out, uint64_t half)
 {
-    float theta = rope_number(hp, "rope_theta", 10000), factor = rope_number(hp, "factor", 8);
-    float low = rope_number(hp, "low_freq_factor", 1), high = rope_number(hp, "high_freq_factor", 4);
-    float original = rope_number(hp, "original_max_position_embeddings", 8192);
+    float theta = n->theta, factor = n->factor, low = n->low, high = n->high, original = n->original;
     float low_wavelength = original / low, high_wavelength = original / high;
     float two_pi = (float)(2 * 3.14159265358979323846);
 
@@ -97,11 +131,14 @@ static void rope_factors(const struct hparams *hp, float *out, uint64_t half)
 static enum status make_rope_freqs(const struct hparams *hp, struct plan *plan, struct err *err)
 {
     const char *type = json_str(hparams_rope(hp, "rope_type"));
+    struct rope_numbers numbers;
     uint64_t head_dim, half;
 
     if (!type || strcmp(type, "llama3") != 0)
         return OK;
     enum status s = hparams_eval(hp, "HD", &head_dim, err);
+    if (s == OK)
+        s = read_rope_numbers(hp, &numbers, err);
     if (s != OK)
         return s;
     half = head_dim / 2;
@@ -110,7 +147,7 @@ static enum status make_rope_freqs(const struct hparams *hp, struct plan *plan, 
     float *factors = arena_array(&plan->arena, half, sizeof *factors);
     if (!factors)
         return fail_nomem(err);
-    rope_factors(hp, factors, half);
+    rope_factors(&numbers, factors, half);
 
     struct plan_source src = {.name = "rope factors", .dtype = DT_F32, .data = factors, .nelem = half};
     struct plan_step *step;
@@ -142,6 +179,7 @@ const struct arch arch_llama = {
     .hf_classes = classes,
     .tables = tables,
     .symbols = symbols,
+    .checks = checks,
     .defaults = defaults,
     .keys = keys,
     .vocab = VOCAB_LLAMA,

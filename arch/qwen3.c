@@ -12,17 +12,33 @@ static const struct symbol symbols[] = {
     {"F", "intermediate_size", NULL},
     {"E", "num_experts|num_local_experts", NULL},
     {"FE", "moe_intermediate_size", NULL},
+    {"USED", "num_experts_per_tok|num_experts_per_token|top_k_experts", NULL},
+    {0},
+};
+
+static const struct config_check dense_checks[] = {
+    {"HD", CHECK_POSITIVE, NULL},
+    {"NH", CHECK_MULTIPLE, "NKV"},
+    {0},
+};
+
+static const struct config_check moe_checks[] = {
+    {"HD", CHECK_POSITIVE, NULL},
+    {"NH", CHECK_MULTIPLE, "NKV"},
+    {"USED", CHECK_AT_MOST, "E"},
     {0},
 };
 
 static const struct config_default dense_defaults[] = {
     {"head_dim", "128"},
+    {"max_position_embeddings", "32768"},
     {"rope_theta", "10000"},
     {"rms_norm_eps", "1e-06"},
     {0},
 };
 
 static const struct config_default moe_defaults[] = {
+    {"max_position_embeddings", "32768"},
     {"rope_theta", "10000"},
     {"rms_norm_eps", "1e-06"},
     {0},
@@ -52,6 +68,7 @@ const struct arch arch_qwen3 = {
     .hf_classes = qwen3_classes,
     .tables = qwen3_tables,
     .symbols = symbols,
+    .checks = dense_checks,
     .defaults = dense_defaults,
     .vocab = VOCAB_SPM_OR_BPE,
 };
@@ -70,6 +87,7 @@ const struct arch arch_qwen3moe = {
     .hf_classes = qwen3moe_classes,
     .tables = qwen3moe_tables,
     .symbols = symbols,
+    .checks = moe_checks,
     .defaults = moe_defaults,
     .keys = qwen3moe_keys,
     .vocab = VOCAB_BPE,

@@ -26,8 +26,17 @@ static const struct symbol symbols[] = {
     {"FE", "moe_intermediate_size", NULL},
     {"FS", "shared_expert_intermediate_size", NULL},
     {"INTERVAL", "full_attention_interval", "4"},
+    {"USED", "num_experts_per_tok|num_experts_per_token|top_k_experts", NULL},
     {0},
 };
+
+/* The runtime has one size for the heads of keys and values in linear attention. */
+#define QWEN_NEXT_CHECKS                                                                                     \
+    {"HD", CHECK_POSITIVE, NULL}, {"INTERVAL", CHECK_POSITIVE, NULL}, {"NH", CHECK_MULTIPLE, "NKV"},         \
+        {"NV", CHECK_MULTIPLE, "NK"}, {"DV", CHECK_EQUAL, "DK"}
+
+static const struct config_check dense_checks[] = {QWEN_NEXT_CHECKS, {0}};
+static const struct config_check moe_checks[] = {QWEN_NEXT_CHECKS, {"USED", CHECK_AT_MOST, "E"}, {0}};
 
 /* ---- values ---- */
 
@@ -121,16 +130,20 @@ static enum status nextn_layers(const struct hparams *hp, struct meta *out, stru
 static enum status rope_dimensions(const struct hparams *hp, struct meta *out, struct err *err)
 {
     char key[META_KEY_MAX];
+    const struct json *v = hparams_rope(hp, "partial_rotary_factor");
     double factor = 0.25;
     uint64_t head_dim;
     enum status s = hparams_eval(hp, "HD", &head_dim, err);
 
-    (void)json_num(hparams_rope(hp, "partial_rotary_factor"), &factor);
-    if (s == OK && !(factor >= 0 && factor * (double)head_dim <= UINT32_MAX))
-        s = fail(err, E_FORMAT, "%s: partial_rotary_factor=%g: not in range", hp->name, factor);
+    if (s == OK && v && (!json_num(v, &factor) || !(factor > 0 && factor <= 1)))
+        s = hparams_refuse(hp, v, "a number above 0, at most 1", err);
     if (s != OK)
         return s;
-    return meta_set_u32(out, hparams_key(hp, "rope.dimension_count", key), (uint32_t)((double)head_dim * factor), err);
+    double n = (double)head_dim * factor;
+    if (!(n >= 2 && n <= UINT32_MAX && (uint32_t)n % 2 == 0))
+        return fail(err, E_FORMAT, "%s: partial_rotary_factor=%g: makes %g of head_dim=%" PRIu64
+                    " rotary, which come in pairs", hp->name, factor, n, head_dim);
+    return meta_set_u32(out, hparams_key(hp, "rope.dimension_count", key), (uint32_t)n, err);
 }
 
 /* The sections that the released models have, for configs that leave them out. */
@@ -178,6 +191,13 @@ static const struct symbol vision_symbols[] = {
     {"NP", "num_position_embeddings", "2304"},
     {"OUT", "out_hidden_size", NULL},
     {"DEPTH", "depth", NULL},
+    {"NH", "num_attention_heads|num_heads|heads", NULL},
+    {0},
+};
+
+static const struct config_check vision_checks[] = {
+    {"D", CHECK_MULTIPLE, "NH"},
+    {"DEPTH", CHECK_POSITIVE, NULL},
     {0},
 };
 
@@ -223,6 +243,7 @@ static const struct vision_arch qwen3vl_tower = {
     .depth = "DEPTH",
     .tables = vision_tables,
     .symbols = vision_symbols,
+    .checks = vision_checks,
     .projector = "qwen3vl_merger",
 };
 
@@ -237,6 +258,7 @@ const struct arch arch_qwen35 = {
     .hf_classes = qwen35_classes,
     .tables = qwen35_tables,
     .symbols = symbols,
+    .checks = dense_checks,
     .keys = qwen35_keys,
     .full_interval = "INTERVAL",
     .has_mtp = true,
@@ -253,6 +275,7 @@ const struct arch arch_qwen35moe = {
     .hf_classes = qwen35moe_classes,
     .tables = qwen35moe_tables,
     .symbols = symbols,
+    .checks = moe_checks,
     .keys = qwen35_keys,
     .full_interval = "INTERVAL",
     .has_mtp = true,
@@ -269,6 +292,7 @@ const struct arch arch_qwen3next = {
     .hf_classes = qwen3next_classes,
     .tables = qwen3next_tables,
     .symbols = symbols,
+    .checks = moe_checks,
     .keys = qwen3next_keys,
     .full_interval = "INTERVAL",
     .has_mtp = true,

@@ -5,11 +5,17 @@
 
 /* ---- sources and checks ---- */
 
+/* Floats of 8 bits are weights without their scales: there is no use in them alone. */
+static bool is_scaled(enum dtype t)
+{
+    return t == DT_F8_E4M3 || t == DT_F8_E5M2 || t == DT_F8_E8M0;
+}
+
 enum status emit_check(struct builder *b, const struct name_match *m, const struct tensor *t, struct err *err)
 {
-    uint64_t want[TENSOR_MAX_RANK];
+    uint64_t want[TENSOR_MAX_RANK], nelem;
     uint32_t rank;
-    char have_text[SHAPE_TEXT_MAX], want_text[SHAPE_TEXT_MAX];
+    char have_text[SHAPE_TEXT_MAX], want_text[SHAPE_TEXT_MAX], reason[HPARAMS_TEXT_MAX];
     const char *path = b->source->files[t->file].path;
     enum status s = hparams_shape(&b->hp, m->rule->shape, want, &rank, err);
 
@@ -17,7 +23,14 @@ enum status emit_check(struct builder *b, const struct name_match *m, const stru
         return s;
     if (rank != t->rank || memcmp(want, t->shape, rank * sizeof want[0]) != 0)
         return fail(err, E_FORMAT, "%s: tensor %s: shape=%s: the config makes it %s (%s)", path, t->name,
-                    shape_text(t->shape, t->rank, have_text), shape_text(want, rank, want_text), m->rule->shape);
+                    shape_text(t->shape, t->rank, have_text), shape_text(want, rank, want_text),
+                    hparams_describe(&b->hp, m->rule->shape, reason));
+    if (shape_nelem(t->shape, t->rank, &nelem) && nelem == 0)
+        return fail(err, E_FORMAT, "%s: tensor %s: shape=%s: has no elements", path, t->name,
+                    shape_text(t->shape, t->rank, have_text));
+    if (is_scaled(t->dtype))
+        return fail(err, E_UNSUPPORTED, "%s: tensor %s: dtype=%s: is quantized already: convert the original checkpoint",
+                    path, t->name, dtype_name(t->dtype));
     if (!codec_find(t->dtype)->decode)
         return fail(err, E_UNSUPPORTED, "%s: tensor %s: values of type %s cannot be converted", path, t->name,
                     dtype_name(t->dtype));
@@ -253,7 +266,7 @@ static enum status new_group(struct builder *b, const struct name_match *m, stru
 
 static struct expert_group *find_group(struct builder *b, uint64_t block)
 {
-    for (size_t i = 0; i < b->ngroup; i++)
+    for (size_t i = b->ngroup; i-- > 0;) /* mostly the last one: names are sorted */
         if (b->groups[i].block == block)
             return &b->groups[i];
     return NULL;

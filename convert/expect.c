@@ -41,10 +41,15 @@ static enum status expect(void *ctx, const struct name_match *m, struct err *err
 static enum status check_tie(struct builder *b, struct err *err)
 {
     const struct json *tie = hparams_find(&b->hp, "tie_word_embeddings");
-    bool tied;
+    bool is_there = map_find(&b->names, slice_of("output.weight")) != MAP_NONE, tied = is_there ? false : true;
 
-    if (json_bool(tie, &tied) && !tied && map_find(&b->names, slice_of("output.weight")) == MAP_NONE)
-        return fail(err, E_FORMAT, "%s: lm_head.weight is missing, but tie_word_embeddings=false", b->source->path);
+    if (tie && json_kind(tie) != JSON_K_NULL && !json_bool(tie, &tied))
+        return hparams_refuse(&b->hp, tie, "true or false", err);
+    if (!tied && !is_there)
+        return fail(err, E_FORMAT, "%s: tensor lm_head.weight is missing, but tie_word_embeddings=false",
+                    b->source->path);
+    if (tied && is_there)
+        return notes_add(&b->plan->notes, err, "tie_word_embeddings=true, but lm_head.weight is there: converted too");
     return OK;
 }
 

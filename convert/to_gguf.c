@@ -20,6 +20,11 @@ static enum status add_inputs(struct builder *b, struct err *err)
 
     for (size_t i = 0; i < b->source->nfile && s == OK; i++)
         s = plan_add_input(b->plan, b->source->files[i].path, err);
+    for (size_t i = 0; i < b->source->nunlisted && s == OK; i++) {
+        const char *path = source_beside(b->source, b->source->unlisted[i]);
+
+        s = path ? plan_add_input(b->plan, path, err) : OK;
+    }
     for (size_t i = 0; i < ARRAY_LEN(read_beside) && s == OK; i++) {
         const char *path = source_beside(b->source, read_beside[i]);
 
@@ -61,6 +66,17 @@ static enum status handle_known(struct builder *b, const struct name_match *m, c
     return m->rule->flags & RULE_PER_EXPERT ? emit_expert(b, m, t, err) : emit_tensor(b, m, t, err);
 }
 
+static enum status fail_beyond(const struct builder *b, const struct tensor *t, uint64_t layer, struct err *err)
+{
+    uint64_t n = b->hp.n_layer;
+    enum status s = b->vision ? hparams_eval(&b->hp, b->hp.arch->vision->depth, &n, err) : OK;
+
+    if (s != OK)
+        return s;
+    return fail(err, E_FORMAT, "%s: tensor %s: is of layer %" PRIu64 ", but the config has %" PRIu64,
+                b->source->files[t->file].path, t->name, layer, n);
+}
+
 static enum status handle_tensor(struct builder *b, const struct tensor *t, struct err *err)
 {
     struct name_match m;
@@ -76,8 +92,7 @@ static enum status handle_tensor(struct builder *b, const struct tensor *t, stru
     case NAME_COMPUTED:
         return plan_drop(b->plan, t->name, "computed at run time", err);
     case NAME_BEYOND:
-        return fail(err, E_FORMAT, "%s: tensor %s: layer %" PRIu64 ", but the config has %" PRIu64, b->source->path,
-                    t->name, m.block, b->hp.n_layer);
+        return fail_beyond(b, t, m.block, err);
     case NAME_UNKNOWN:
         break;
     }
@@ -117,9 +132,10 @@ static enum status handle_all(struct builder *b, struct err *err)
 static enum status refuse_quantized(const struct builder *b, struct err *err)
 {
     const struct json *q = hparams_find(&b->hp, "quantization_config");
+    const struct json *mlx = hparams_find(&b->hp, "quantization");
     const char *method = json_str(json_get(q, "quant_method"));
 
-    if (json_get(b->source->config, "quantization"))
+    if (mlx && json_kind(mlx) == JSON_K_OBJECT)
         return fail(err, E_UNSUPPORTED, "%s: is quantized for MLX: convert the original checkpoint", b->source->path);
     if (q && json_kind(q) == JSON_K_OBJECT)
         return fail(err, E_UNSUPPORTED, "%s: is quantized already (quantization_config, %s): convert the original "

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Small arithmetic that the block codecs share, each function exactly as ggml's quantizers round. */
+#ifndef QUANTIZE_PACK_H
+#define QUANTIZE_PACK_H
+
+#include <math.h>
+
+#include "kernels/floats.h"
+
+/* Rounds half to even by letting the sum's last bit be the unit. That holds for -2^22 <= f < 2^22 - 0.5; what
+ * it gives beyond, for infinities and for NaN is part of the formats' definition too. */
+static inline int nearest_int(float f)
+{
+    return (int)(float_bits(f + 12582912.0f) & 0x7fffff) - 0x400000;
+}
+
+static inline int clamp_int(int v, int lo, int hi)
+{
+    v = v < hi ? v : hi;
+    return v > lo ? v : lo;
+}
+
+/* Truncates towards zero; 0 for NaN and where the value leaves int32: there x86's conversion gives INT32_MIN,
+ * of which the formats keep the low byte. No branch, so that loops over it vectorize. */
+static inline int truncated_int(float v)
+{
+    float safe = fabsf(v) < 0x1p31f ? v : 0.0f;
+
+    return (int)safe;
+}
+
+/* roundf for |v| <= 2^22: half away from zero. The constant is the largest float below 0.5, so that the sum
+ * cannot round up to the next integer. */
+static inline int rounded_int(float v)
+{
+    return truncated_int(v + copysignf(0x1.fffffep-2f, v));
+}
+
+/* A NaN loses its payload. */
+static inline void f16_put(unsigned char *p, float f)
+{
+    uint16_t h = isnan(f) ? (uint16_t)(float_bits(f) >> 16 & 0x8000) | 0x7e00 : f16_from_f32(f);
+
+    p[0] = (unsigned char)h;
+    p[1] = (unsigned char)(h >> 8);
+}
+
+static inline float f16_get(const unsigned char *p)
+{
+    return f32_from_f16((uint16_t)(p[0] | p[1] << 8));
+}
+
+/* The bits of |v|, which order as the magnitudes do; those of 0 for NaN, which no search takes for a peak. */
+static inline uint32_t magnitude_bits(float v)
+{
+    uint32_t u = float_bits(v) & 0x7fffffff;
+
+    return u > 0x7f800000 ? 0 : u;
+}
+
+/* Largest |x[i]|; NaNs count as 0. */
+static inline float peak(const float *x, int n)
+{
+    int32_t most = 0;
+
+    for (int i = 0; i < n; i++) {
+        int32_t u = (int32_t)magnitude_bits(x[i]);
+
+        most = most > u ? most : u;
+    }
+    return float_from_bits((uint32_t)most);
+}
+
+/* The first x[i] of largest magnitude, with its sign; +0 when all are zero. */
+static inline float signed_peak(const float *x, int n)
+{
+    float most = peak(x, n);
+    int i = 0;
+
+    if (most == 0.0f)
+        return 0.0f;
+    while (fabsf(x[i]) != most)
+        i++;
+    return x[i];
+}
+
+#endif

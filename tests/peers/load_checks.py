@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""llama.cpp itself loads scion's files and decodes a few tokens, each in a process of its own."""
+import os
+import subprocess
+import sys
+
+from common import SHARED, WORK, sample, scion
+
+DECODE = """
+import sys
+import xllamacpp
+
+p = xllamacpp.CommonParams()
+p.model.path = sys.argv[1]
+p.n_ctx = 128
+p.n_parallel = 1
+p.warmup = False
+p.verbosity = 0
+p.cpuparams.n_threads = 2
+reply = xllamacpp.Server(p).handle_completions({"prompt": "The meaning of", "n_predict": 4, "temperature": 0})
+count = reply["usage"]["completion_tokens"]
+sys.exit(0 if 1 <= count <= 4 else f"{count} tokens came back")
+"""
+
+
+def loads(folder, *options):
+    path = os.path.join(WORK, "load.gguf")
+    scion("convert", folder, "-o", path, "--force", "--quiet", *options)
+    done = subprocess.run([sys.executable, "-c", DECODE, path], capture_output=True, text=True, timeout=120)
+    if done.returncode != 0:
+        raise AssertionError(done.stderr[-600:])
+
+
+def checks():
+    for name, flags in (("tiny-qwen35", ()), ("tiny-qwen35", ("--no-mtp",)), ("tiny-qwen35moe", ("--per-expert",)),
+                        ("tiny-qwen3next", ("--per-expert",)), ("tiny-llama", ()), ("tiny-qwen3", ()), ("tiny-qwen3moe", ())):
+        label = " ".join((name,) + flags)
+        yield f"llama.cpp loads {label}", lambda n=name, f=flags: loads(sample(n, *f))
+    yield "llama.cpp loads q8_0", lambda: loads(sample("tiny-qwen35"), "--type", "q8_0")
+    if os.path.isdir(SHARED):
+        for name in sorted(os.listdir(SHARED)):
+            if name.startswith("tiny-"):
+                yield f"llama.cpp loads shared {name}", lambda n=name: loads(os.path.join(SHARED, n))
