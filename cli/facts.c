@@ -193,6 +193,10 @@ static enum status note(struct source *s, struct facts *f, struct err *err)
     for (size_t i = 0; st == OK && i < s->nunlisted; i++)
         st = notes_add(&f->notes, err, "%s lies in the folder, but the index does not name it",
                        s->unlisted[i]);
+    if (st == OK && s->nhidden)
+        st = notes_add(&f->notes, err, "%zu tensor%s in the shards (the first: %.120s), but the index does not name %s",
+                       s->nhidden, s->nhidden == 1 ? " lies" : "s lie", s->hidden[0].name,
+                       s->nhidden == 1 ? "it" : "them");
     if (st == OK && f->mtp == MTP_PROMISED)
         st = notes_add(&f->notes, err,
                        "an MTP head of %" PRIu64 " layer%s is promised, but no tensor of it is here",

@@ -74,15 +74,11 @@ static enum status execute(const char *command, const struct plan *plan, struct 
     struct tty_progress progress = {.label = command,
                                     .mode = common->quiet ? TTY_PROGRESS_NONE : (enum tty_progress_mode)o->progress};
     struct exec_result result;
-    enum status s = exec_precheck(plan, exec, err);
-
-    if (s != OK)
-        return s;
     catch_signals();
     exec->cancel = &interrupted;
     exec->progress = show_progress;
     exec->progress_ctx = &progress;
-    s = exec_run(plan, exec, &result, err);
+    enum status s = exec_run(plan, exec, &result, err);
     tty_progress_end(&progress);
     if (s != OK && result.resumable) {
         char text[ERR_TEXT_MAX];
@@ -105,6 +101,8 @@ enum status run_plan(const char *command, const struct plan *plan, const struct 
     struct exec_memory memory;
     enum status s = exec_measure(plan, &exec, &memory, err);
 
+    if (s == OK && !o->dry_run)
+        s = exec_precheck(plan, &exec, err);
     if (s == OK && !common->quiet && !(common->json && o->dry_run))
         print_notes(command, plan);
     if (s == OK)

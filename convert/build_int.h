@@ -45,8 +45,8 @@ enum status emit_check(struct builder *b, const struct name_match *m, const stru
 
 /* ---- head.c ---- */
 
-/* Decides about the multi-token-prediction head: brings in an unlisted shard that holds a promised one, sets
- * hp.n_mtp, notes what was promised and is not there. */
+/* Decides about the multi-token-prediction head: brings in hidden tensors or an unlisted shard that hold a
+ * promised one, sets hp.n_mtp, notes what was promised and is not there, and what else the index leaves out. */
 enum status head_decide(struct builder *b, struct err *err);
 
 /* Reasons for leaving a tensor out under a head mode. */

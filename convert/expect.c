@@ -41,7 +41,8 @@ static enum status expect(void *ctx, const struct name_match *m, struct err *err
 static enum status check_tie(struct builder *b, struct err *err)
 {
     const struct json *tie = hparams_find(&b->hp, "tie_word_embeddings");
-    bool is_there = map_find(&b->names, slice_of("output.weight")) != MAP_NONE, tied = is_there ? false : true;
+    bool is_there = map_find(&b->names, slice_of("output.weight")) != MAP_NONE;
+    bool tied = !is_there; // where the config does not say
 
     if (tie && json_kind(tie) != JSON_K_NULL && !json_bool(tie, &tied))
         return hparams_refuse(&b->hp, tie, "true or false", err);

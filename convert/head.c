@@ -3,27 +3,57 @@
 #include "convert/build_int.h"
 #include "formats/st.h"
 
-/* Head layers that the tensors show; *any: there are head tensors at all. */
-static uint64_t count_layers(const struct source *source, bool *any)
+#define HEAD_MAX_LAYERS 4096 /* as many as a config may promise */
+
+/* Head layers that the tensors show: 1 when there are head tensors of no layer, 0 when there are none. */
+static enum status count_layers(const struct source *source, uint64_t *n, struct err *err)
 {
     static const char prefix[] = "mtp.layers.";
-    uint64_t n = 0;
 
-    *any = false;
+    *n = 0;
     for (size_t i = 0; i < source->ntensor; i++) {
+        const struct tensor *t = &source->tensors[i];
         char name[NAME_MAX_LEN], *end;
 
-        if (!name_canonical(source->tensors[i].name, name) || !str_starts(name, "mtp."))
+        if (!name_canonical(t->name, name) || !str_starts(name, "mtp."))
             continue;
-        *any = true;
-        if (str_starts(name, prefix)) {
-            uint64_t layer = strtoull(name + sizeof prefix - 1, &end, 10);
-
-            if (*end == '.' && layer < 4096)
-                n = max_u64(n, layer + 1);
-        }
+        *n = max_u64(*n, 1);
+        if (!str_starts(name, prefix))
+            continue;
+        uint64_t layer = strtoull(name + sizeof prefix - 1, &end, 10);
+        if (*end == '.' && layer >= HEAD_MAX_LAYERS)
+            return fail(err, E_FORMAT, "%s: tensor %s: layer %" PRIu64 " of a head: at most %d are possible",
+                        source->files[t->file].path, t->name, layer, HEAD_MAX_LAYERS);
+        if (*end == '.')
+            *n = max_u64(*n, layer + 1);
     }
-    return n;
+    return OK;
+}
+
+/* Brings in the promised head where the shards hold it but the index does not name it. */
+static enum status adopt_hidden(struct builder *b, struct err *err)
+{
+    struct source *source = b->source;
+    size_t before = source->nhidden;
+    enum status s = before > 0 ? source_unhide(source, name_is_mtp, err) : OK;
+
+    if (s == OK && source->nhidden < before)
+        s = notes_add(&b->plan->notes, err, "%zu mtp.* tensors: not in the index, but of the promised head: converted",
+                      before - source->nhidden);
+    return s;
+}
+
+static enum status note_hidden(struct builder *b, struct err *err)
+{
+    const struct source *source = b->source;
+    char more[48] = "";
+
+    if (source->nhidden == 0)
+        return OK;
+    if (source->nhidden > 1)
+        snprintf(more, sizeof more, " (and %zu more)", source->nhidden - 1);
+    return notes_add(&b->plan->notes, err, "tensor %.120s%s: not in the index, not converted", source->hidden[0].name,
+                     more);
 }
 
 static enum status holds_head(const char *path, bool *holds, struct err *err)
@@ -77,11 +107,11 @@ static enum status note_unlisted(struct builder *b, struct err *err)
 }
 
 /* One line when the output promises something else than the config. */
-static enum status note_change(struct builder *b, bool there, struct err *err)
+static enum status note_change(struct builder *b, struct err *err)
 {
     uint64_t promised = b->hp.promised, n = b->hp.n_mtp;
 
-    if (promised > 0 && !there)
+    if (promised > 0 && n == 0)
         return notes_add(&b->plan->notes, err,
                          "%s promises %" PRIu64 " multi-token-prediction layer(s), but there are no mtp.* tensors: "
                          "converted without a head", b->hp.name, promised);
@@ -95,24 +125,32 @@ static enum status note_change(struct builder *b, bool there, struct err *err)
 enum status head_decide(struct builder *b, struct err *err)
 {
     enum mtp_mode mode = b->options->mtp;
-    bool there = false;
-    uint64_t layers = count_layers(b->source, &there);
-    enum status s = OK;
+    uint64_t n = 0;
+    enum status s = mode == MTP_DROP ? OK : count_layers(b->source, &n, err);
+    bool look_on = s == OK && n == 0 && b->hp.promised > 0 && mode != MTP_DROP;
 
-    if (!there && b->hp.promised > 0 && mode != MTP_DROP) {
+    if (look_on) {
+        s = adopt_hidden(b, err);
+        if (s == OK)
+            s = count_layers(b->source, &n, err);
+    }
+    if (look_on && s == OK && n == 0) {
         s = adopt_unlisted(b, err);
-        layers = count_layers(b->source, &there);
+        if (s == OK)
+            s = count_layers(b->source, &n, err);
     }
     if (s == OK)
         s = note_unlisted(b, err);
+    if (s == OK)
+        s = note_hidden(b, err);
     if (s != OK)
         return s;
     if (!b->hp.arch->has_mtp && mode != MTP_AUTO && mode != MTP_DROP)
         return fail(err, E_UNSUPPORTED, "%s: %s has no multi-token-prediction head", b->source->path, b->hp.arch->name);
-    if (!there && (mode == MTP_KEEP || mode == MTP_ONLY))
+    if (n == 0 && (mode == MTP_KEEP || mode == MTP_ONLY))
         return fail(err, E_FORMAT, "%s: has no multi-token-prediction head (no mtp.* tensors)", b->source->path);
-    b->hp.n_mtp = there && mode != MTP_DROP ? max_u64(layers, 1) : 0;
-    return mode == MTP_DROP ? OK : note_change(b, there, err);
+    b->hp.n_mtp = n;
+    return mode == MTP_DROP ? OK : note_change(b, err);
 }
 
 const char *head_drop_reason(const struct builder *b, const struct name_match *m)

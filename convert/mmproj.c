@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "convert/mmproj.h"
 
+#include <float.h>
 #include <math.h>
 
 #include "core/file.h"
 
 #define PREPROCESSOR_MAX (16 * MIB)
+#define CHANNELS         3 /* colours of an image */
 
 /* ---- numbers of the tower ---- */
 
@@ -36,8 +38,9 @@ static enum status set_required(const struct hparams *vision, const struct tower
     bool found;
     enum status s = tower_number(vision, k->from, &found, &v, err);
 
-    if (s == OK && (!found || v > UINT32_MAX))
-        s = fail(err, E_FORMAT, "%s: vision_config: %s is missing or out of range", vision->name, k->from);
+    if (s == OK && (!found || v == 0 || v > UINT32_MAX))
+        s = fail(err, E_FORMAT, "%s: vision_config: %.*s=%" PRIu64 ": must be 1 to 2^32 - 1", vision->name,
+                 (int)strcspn(k->from, "|"), k->from, v);
     return s == OK ? meta_set_u32(out, k->key, (uint32_t)v, err) : s;
 }
 
@@ -57,8 +60,8 @@ static enum status set_image_size(const struct hparams *vision, struct meta *out
         patch = ignored ? patch : 16;
         size = (uint64_t)(sqrt((double)npos) * (double)patch);
     }
-    if (s == OK && size > UINT32_MAX)
-        s = fail(err, E_FORMAT, "%s: vision_config: the image size %" PRIu64 " is out of range", vision->name, size);
+    if (s == OK && (size == 0 || size > UINT32_MAX))
+        s = fail(err, E_FORMAT, "%s: vision_config: image_size=%" PRIu64 ": must be 1 to 2^32 - 1", vision->name, size);
     return s == OK ? meta_set_u32(out, "clip.vision.image_size", (uint32_t)size, err) : s;
 }
 
@@ -71,6 +74,8 @@ static enum status set_deepstack(const struct hparams *vision, struct meta *out,
 
     if (s == OK && depth > sizeof flags)
         s = fail(err, E_FORMAT, "%s: vision_config: depth=%" PRIu64 ": not in range", vision->name, depth);
+    if (s == OK && list && json_kind(list) != JSON_K_NULL && json_kind(list) != JSON_K_ARRAY)
+        s = hparams_refuse(vision, list, "a list", err);
     for (const struct json *c = json_first(list); c && s == OK; c = json_after(c)) {
         int64_t i;
 
@@ -86,21 +91,24 @@ static enum status set_deepstack(const struct hparams *vision, struct meta *out,
 
 /* ---- the image preprocessor ---- */
 
-/* A list of numbers: f32, or i32 when the file writes integers, as the reference's type inference has it. */
+/* A number per colour: f32, or i32 when the file writes integers, as the reference's type inference has it. */
 static enum status set_numbers(const char *key, const struct json *list, const char *path, struct meta *out, struct err *err)
 {
     union {
-        float f[16];
-        int32_t i[16];
+        float f[CHANNELS];
+        int32_t i[CHANNELS];
     } v;
     bool whole = json_written_as_int(json_first(list));
     size_t n = 0;
 
+    if (json_count(list) != CHANNELS)
+        return fail(err, E_FORMAT, "%s: %s: has %zu numbers, not %d", path, json_key(list), json_count(list), CHANNELS);
     for (const struct json *c = json_first(list); c; c = json_after(c), n++) {
         double d;
 
-        if (n == 16 || !json_num(c, &d) || (whole && (fabs(d) > INT32_MAX || d != floor(d))))
-            return fail(err, E_FORMAT, "%s: %s[%zu] is no number that fits", path, json_key(list), n);
+        if (!json_num(c, &d) || !(fabs(d) <= (whole ? INT32_MAX : FLT_MAX)) || (whole && d != floor(d)))
+            return fail(err, E_FORMAT, "%s: %s[%zu]: must be a number that fits %s", path, json_key(list), n,
+                        whole ? "int32, as the first does" : "float32");
         if (whole)
             v.i[n] = (int32_t)d;
         else
@@ -158,15 +166,17 @@ static enum status set_from_text(const struct hparams *vision, struct meta *out,
     text.text = json_get(vision->root, "text_config") ? json_get(vision->root, "text_config") : vision->root;
     enum status s = hparams_u64(&text, "hidden_size", &found, &hidden, err);
     if (s == OK && (!found || hidden == 0 || hidden > UINT32_MAX))
-        s = fail(err, E_FORMAT, "%s: text_config: hidden_size is missing or out of range", vision->name);
+        s = fail(err, E_FORMAT, "%s: text_config: hidden_size=%" PRIu64 ": must be 1 to 2^32 - 1", vision->name, hidden);
     return s == OK ? meta_set_u32(out, "clip.vision.projection_dim", (uint32_t)hidden, err) : s;
 }
 
 static enum status set_epsilon(const struct hparams *vision, struct meta *out, struct err *err)
 {
+    const struct json *v = json_get(json_get(vision->root, "text_config"), "rms_norm_eps");
     double eps = 1e-6;
 
-    (void)json_num(json_get(json_get(vision->root, "text_config"), "rms_norm_eps"), &eps);
+    if (v && json_kind(v) != JSON_K_NULL && (!json_num(v, &eps) || !(eps >= 0 && eps <= FLT_MAX)))
+        return hparams_refuse(vision, v, "a number from 0 on that float32 can hold", err);
     return meta_set_f32(out, "clip.vision.attention.layer_norm_epsilon", (float)eps, err);
 }
 

@@ -25,6 +25,8 @@ static const char *kind_of(mode_t mode)
         return "a block device";
     if (S_ISSOCK(mode))
         return "a socket";
+    if (S_ISLNK(mode))
+        return "a symbolic link";
     return "no regular file";
 }
 
@@ -137,6 +139,15 @@ bool path_is_dir(const char *path)
     struct stat st;
 
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+const char *path_other_kind(const char *path, bool follow)
+{
+    struct stat st;
+
+    if ((follow ? stat : lstat)(path, &st) != 0 || S_ISREG(st.st_mode))
+        return NULL;
+    return kind_of(st.st_mode);
 }
 
 bool path_same(const char *a, const char *b)

@@ -32,6 +32,10 @@ enum status file_load(const char *path, struct buf *b, struct err *err);
 bool path_exists(const char *path);
 bool path_is_dir(const char *path);
 
+/* What is at path when that is no regular file, after following a link or not: "a FIFO", "a symbolic link".
+ * NULL for a regular file, and for nothing. */
+const char *path_other_kind(const char *path, bool follow);
+
 /* Whether both paths exist and are the same inode. */
 bool path_same(const char *a, const char *b);
 

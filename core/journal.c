@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <unistd.h>
 
 #include "core/file.h"
@@ -14,7 +15,8 @@ struct journal {
     int fd;
     char *path;
     struct journal_range *kept;
-    size_t nkept, nadded;
+    size_t nkept;
+    atomic_size_t nadded; /* several output files may add at once */
 };
 
 /* One record line [p, end) without its newline; false when it is not one. */

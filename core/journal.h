@@ -23,6 +23,7 @@ struct journal_range {
 enum status journal_open(struct journal **out, const char *path, struct digest fingerprint, bool resume,
                          size_t *nkept, struct err *err);
 const struct journal_range *journal_ranges(const struct journal *j, size_t *n); /* the kept ones */
+/* Thread-safe. */
 enum status journal_add(struct journal *j, const struct journal_range *r, struct err *err);
 size_t journal_count(const struct journal *j); /* kept and added */
 

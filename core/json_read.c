@@ -212,6 +212,8 @@ static enum status read_value(struct json_reader *r, enum json_token *token, str
         s = json_lex_number(r, err);
     } else if (r->pos == 0 && json_spells(r, 0, "\xEF\xBB\xBF")) {
         s = json_fail_at(r, 0, err, "text: a byte order mark is not allowed");
+    } else if (r->pos == 0 && json_spells(r, 0, "version https://git-lfs")) {
+        s = json_fail_at(r, 0, err, "text: is a git-LFS pointer to the file (fetch it with: git lfs pull)");
     } else if (!read_word(r, token)) {
         s = json_fail_at(r, r->pos, err, "value: byte 0x%02x starts none", c);
     }

@@ -16,7 +16,7 @@ static struct map_slot *probe(const struct map *m, struct slice key, uint32_t ha
 
         if (!s->key.p)
             return s;
-        if (s->hash == hash && s->key.n == key.n && memcmp(s->key.p, key.p, key.n) == 0)
+        if (s->hash == hash && s->key.n == key.n && (key.n == 0 || memcmp(s->key.p, key.p, key.n) == 0))
             return s;
     }
 }

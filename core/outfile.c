@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "core/file.h"
+#include "core/flusher.h"
 
 #define BLOCK 4096u /* alignment of direct writes: a multiple of every common logical block size */
 #define READ_BACK_BYTES (1 * MIB)
@@ -19,8 +20,11 @@ struct outfile {
     bool committed;
     uint64_t nbytes;
     struct outfile_listener listener;
-    unsigned char *buffer; /* aligned to BLOCK; holds file bytes [start, end) at (off - base) */
-    size_t capacity;
+    struct flusher *flusher;   /* writes the full buffer while the other one fills; it and the buffers live from
+                                  the first write to the next outfile_flush */
+    unsigned char *buffers[2]; /* aligned to BLOCK */
+    unsigned char *buffer;     /* the one that fills: holds file bytes [start, end) at (off - base) */
+    size_t capacity;           /* of each */
     uint64_t base, start, end; /* base = start rounded down to BLOCK */
 };
 
@@ -64,46 +68,77 @@ static enum status write_blocks(struct outfile *f, const unsigned char *p, size_
     return OK;
 }
 
-static enum status flush_buffer(struct outfile *f, struct err *err)
+/* Writes a range, its whole blocks directly, and tells the listener. Called in the flusher's thread. */
+static enum status write_job(void *ctx, const struct flusher_job *job, struct err *err)
 {
-    uint64_t first = align_up(f->start, BLOCK), last = f->end / BLOCK * BLOCK;
-    const unsigned char *b = f->buffer;
+    struct outfile *f = ctx;
+    uint64_t start = job->off, end = start + job->nbytes;
+    uint64_t first = align_up(start, BLOCK), last = end / BLOCK * BLOCK;
     enum status s = OK;
 
-    if (f->start == f->end)
-        return OK;
-    if (first >= last) {
-        s = pwrite_all(f, f->fd, b + (f->start - f->base), f->end - f->start, f->start);
-    } else {
-        if (f->start < first)
-            s = pwrite_all(f, f->fd, b + (f->start - f->base), first - f->start, f->start);
-        if (s == OK)
-            s = write_blocks(f, b + (first - f->base), last - first, first);
-        if (s == OK && last < f->end)
-            s = pwrite_all(f, f->fd, b + (last - f->base), f->end - last, last);
-    }
+    if (first >= last)
+        first = last = end;
+    if (start < first)
+        s = pwrite_all(f, f->fd, job->data, first - start, start);
+    if (s == OK && first < last)
+        s = write_blocks(f, job->data + (first - start), last - first, first);
+    if (s == OK && last < end)
+        s = pwrite_all(f, f->fd, job->data + (last - start), end - last, last);
     if (s != OK)
-        return fail_errno(err, "%s: write of %" PRIu64 " bytes at %" PRIu64, f->partial, f->end - f->start, f->start);
-    if (f->listener.wrote) {
-        struct digest d = hash_bytes(b + (f->start - f->base), f->end - f->start);
+        return fail_errno(err, "%s: write of %zu bytes at %" PRIu64, f->partial, job->nbytes, start);
+    if (f->listener.wrote)
+        s = f->listener.wrote(f->listener.ctx, start, job->nbytes, hash_bytes(job->data, job->nbytes), err);
+    return s;
+}
 
-        s = f->listener.wrote(f->listener.ctx, f->start, f->end - f->start, d, err);
-    }
+/* Hands what is buffered to the flusher and goes on in the other buffer. */
+static enum status flush_buffer(struct outfile *f, struct err *err)
+{
+    struct flusher_job job = {f->buffer + (f->start - f->base), f->start, (size_t)(f->end - f->start)};
+
+    if (job.nbytes == 0)
+        return OK;
+    enum status s = flusher_submit(f->flusher, &job, err);
+    f->buffer = f->buffer == f->buffers[0] ? f->buffers[1] : f->buffers[0];
     f->start = f->end;
     return s;
 }
 
-/* The buffer lives from the first write to the next outfile_flush. */
+static void close_buffers(struct outfile *f)
+{
+    flusher_stop(f->flusher);
+    f->flusher = NULL;
+    for (size_t i = 0; i < ARRAY_LEN(f->buffers); i++) {
+        free(f->buffers[i]);
+        f->buffers[i] = NULL;
+    }
+    f->buffer = NULL;
+    f->start = f->end = 0;
+}
+
+static enum status open_buffers(struct outfile *f, struct err *err)
+{
+    for (size_t i = 0; i < ARRAY_LEN(f->buffers); i++) {
+        void *p = NULL;
+
+        if (posix_memalign(&p, BLOCK, f->capacity) != 0)
+            return fail_nomem(err);
+        f->buffers[i] = p;
+    }
+    f->buffer = f->buffers[0];
+    return flusher_start(&f->flusher, write_job, f, err);
+}
+
+/* Makes the buffers ready to take bytes from off on. */
 static enum status begin_run(struct outfile *f, uint64_t off, struct err *err)
 {
-    void *buffer = f->buffer;
+    enum status s = f->flusher ? flush_buffer(f, err) : open_buffers(f, err);
 
-    if (!buffer && posix_memalign(&buffer, BLOCK, f->capacity) != 0)
-        return fail_nomem(err);
-    f->buffer = buffer;
     f->start = f->end = off;
     f->base = off / BLOCK * BLOCK;
-    return OK;
+    if (s != OK && !f->flusher)
+        close_buffers(f);
+    return s;
 }
 
 enum status outfile_write(struct outfile *f, const void *p, size_t n, uint64_t off, struct err *err)
@@ -111,11 +146,9 @@ enum status outfile_write(struct outfile *f, const void *p, size_t n, uint64_t o
     const unsigned char *bytes = p;
 
     while (n > 0) {
-        if (!f->buffer || off != f->end || f->end - f->base == f->capacity) {
-            enum status s = flush_buffer(f, err);
+        if (!f->flusher || off != f->end || f->end - f->base == f->capacity) {
+            enum status s = begin_run(f, off, err);
 
-            if (s == OK)
-                s = begin_run(f, off, err);
             if (s != OK)
                 return s;
         }
@@ -231,11 +264,14 @@ enum status outfile_digest(struct outfile *f, uint64_t off, uint64_t nbytes, str
 
 enum status outfile_flush(struct outfile *f, struct err *err)
 {
-    enum status s = flush_buffer(f, err);
+    enum status s = OK;
 
-    free(f->buffer);
-    f->buffer = NULL;
-    f->start = f->end = 0;
+    if (f->flusher) {
+        s = flush_buffer(f, err);
+        if (s == OK)
+            s = flusher_wait(f->flusher, err);
+    }
+    close_buffers(f);
     return s;
 }
 
@@ -308,13 +344,13 @@ void outfile_close(struct outfile *f, bool keep)
 {
     if (!f)
         return;
+    close_buffers(f);
     if (!f->committed && !keep && f->fd >= 0)
         unlink(f->partial);
     if (f->direct_fd >= 0)
         close(f->direct_fd);
     if (f->fd >= 0)
         close(f->fd);
-    free(f->buffer);
     free(f->path);
     free(f->partial);
     free(f);

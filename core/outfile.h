@@ -2,9 +2,9 @@
 /*
  * An output file that is either complete under its name or a NAME.partial beside it.
  *
- * Bytes may be written at any offset, each range once; long ascending runs are fast: they collect in an
- * aligned buffer and go to the disk past the page cache where the file system allows it (O_DIRECT). What
- * is never written reads as zeros.
+ * Bytes may be written at any offset, each range once; long ascending runs are fast: they collect in aligned
+ * buffers, one of which a background thread writes while the other fills, past the page cache where the file
+ * system allows it (O_DIRECT). What is never written reads as zeros.
  */
 #ifndef CORE_OUTFILE_H
 #define CORE_OUTFILE_H
@@ -14,7 +14,7 @@
 
 struct outfile;
 
-/* Told about each range that has reached the file, in the order of writing. */
+/* Told about each range that has reached the file, in the order of writing, from the background thread. */
 struct outfile_listener {
     void *ctx;
     enum status (*wrote)(void *ctx, uint64_t off, uint64_t nbytes, struct digest d, struct err *err);
@@ -23,7 +23,7 @@ struct outfile_listener {
 struct outfile_spec {
     const char *path;    /* the final name */
     uint64_t nbytes;     /* the file's size */
-    size_t buffer_bytes; /* 64 KiB at least; rounded to whole pages */
+    size_t buffer_bytes; /* of each of two; 64 KiB at least; rounded to whole pages */
     bool resume;         /* keep an existing NAME.partial of that size, else start empty */
     struct outfile_listener listener; /* .wrote may be NULL */
 };

@@ -83,8 +83,13 @@ enum status wrap(struct err *err, const char *fmt, ...)
     va_end(ap);
     memcpy(inner, err->text, sizeof inner);
     int n = snprintf(err->text, sizeof err->text, "%s: %s", context.text, inner);
-    if (n < 0 || (size_t)n >= sizeof err->text)
-        memcpy(err->text + sizeof err->text - 4, "...", 4);
+    if (n < 0 || (size_t)n >= sizeof err->text) {
+        size_t cut = sizeof err->text - 4;
+
+        while (cut > 0 && ((unsigned char)err->text[cut] & 0xc0) == 0x80) // not inside a character
+            cut--;
+        memcpy(err->text + cut, "...", 4);
+    }
     return err->status;
 }
 

@@ -38,7 +38,7 @@ void buf_free(struct buf *b)
 
 void *buf_extend(struct buf *b, size_t n)
 {
-    if (b->failed || n > b->max - b->n) {
+    if (b->failed || n > b->max - b->n || n >= SIZE_MAX - b->n) {
         b->failed = true;
         return NULL;
     }

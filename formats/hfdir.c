@@ -248,8 +248,8 @@ static enum status read_index(struct hfdir *d, struct err *err)
     return s;
 }
 
-/* A tensor that a shard holds and the index does not name. */
-static enum status find_unlisted_tensor(const struct hfdir *d, struct err *err)
+/* Sets apart the tensors that a shard holds and the index does not name. */
+static enum status hide_unlisted(const struct hfdir *d, struct err *err)
 {
     struct map known = {0};
     enum status s = OK;
@@ -258,18 +258,13 @@ static enum status find_unlisted_tensor(const struct hfdir *d, struct err *err)
     for (size_t i = 0; i < d->nlisted && s == OK; i++)
         if (!map_add(&known, slice_of(d->listed[i].tensor), 0, &existing))
             s = fail_nomem(err);
-    for (size_t i = 0; i < d->s->ntensor && s == OK; i++) {
-        const struct tensor *t = &d->s->tensors[i];
-
-        if (map_find(&known, slice_of(t->name)) == MAP_NONE)
-            s = fail(err, E_FORMAT, "%s: tensor \"%.*s\": the index does not list it (one of %zu)",
-                     d->s->files[t->file].path, SHOWN_MAX, t->name, d->s->ntensor - d->nlisted);
-    }
+    if (s == OK)
+        s = source_hide(d->s, &known, err);
     map_free(&known);
     return s;
 }
 
-/* The index must name exactly the tensors there are, each in its shard. Its keys are unique. */
+/* What the index names must be there, each tensor in its shard. Its keys are unique. */
 static enum status check_index(const struct hfdir *d, struct err *err)
 {
     for (size_t i = 0; i < d->nlisted; i++) {
@@ -284,7 +279,7 @@ static enum status check_index(const struct hfdir *d, struct err *err)
             return fail(err, E_FORMAT, "%s: tensor \"%.*s\": listed in \"%s\", but lies in %s", d->index_path,
                         SHOWN_MAX, l->tensor, shard, d->s->files[t->file].path);
     }
-    return d->s->ntensor > d->nlisted ? find_unlisted_tensor(d, err) : OK;
+    return d->s->ntensor > d->nlisted ? hide_unlisted(d, err) : OK;
 }
 
 /* ---- reading ---- */

@@ -70,6 +70,7 @@ void source_close(struct source *s)
         file_close(s->files[i].file);
     free(s->files);
     free(s->tensors);
+    free(s->hidden);
     map_free(&s->index);
     meta_free(&s->meta);
     meta_free(&s->st_meta);
@@ -205,6 +206,61 @@ enum status source_index_tensors(struct source *s, size_t first, struct err *err
     if (s->ntensor > first)
         qsort(s->tensors + first, s->ntensor - first, sizeof *s->tensors, by_name);
     return index_from(s, first, err);
+}
+
+static int by_place(const void *a, const void *b)
+{
+    const struct tensor *x = a, *y = b;
+
+    if (x->file != y->file)
+        return x->file < y->file ? -1 : 1;
+    return strcmp(x->name, y->name);
+}
+
+static enum status index_anew(struct source *s, struct err *err)
+{
+    map_free(&s->index);
+    s->index = (struct map){0};
+    return index_from(s, 0, err);
+}
+
+enum status source_hide(struct source *s, const struct map *listed, struct err *err)
+{
+    size_t n = s->ntensor;
+
+    s->hidden = calloc(n + 1, sizeof *s->hidden);
+    if (!s->hidden)
+        return fail_nomem(err);
+    s->ntensor = 0;
+    for (size_t i = 0; i < n; i++) {
+        const struct tensor t = s->tensors[i];
+
+        if (map_find(listed, slice_of(t.name)) != MAP_NONE)
+            s->tensors[s->ntensor++] = t;
+        else
+            s->hidden[s->nhidden++] = t;
+    }
+    return index_anew(s, err);
+}
+
+enum status source_unhide(struct source *s, bool (*wanted)(const char *name), struct err *err)
+{
+    size_t n = s->nhidden;
+    enum status status = OK;
+
+    s->nhidden = 0;
+    for (size_t i = 0; i < n; i++) {
+        const struct tensor t = s->hidden[i];
+
+        if (status == OK && wanted(t.name))
+            status = source_push_tensor(s, &t, err);
+        else
+            s->hidden[s->nhidden++] = t;
+    }
+    if (status != OK)
+        return status;
+    qsort(s->tensors, s->ntensor, sizeof *s->tensors, by_place);
+    return index_anew(s, err);
 }
 
 /* ---- opening ---- */

@@ -35,6 +35,8 @@ struct source {
                                order (GGUF) */
     size_t ntensor, tensor_cap;
     struct map index; /* tensor name -> index */
+    struct tensor *hidden; /* tensors of the files that the folder's index does not name: not among the above */
+    size_t nhidden;
 
     /* SOURCE_HF */
     struct json *config;    /* config.json; NULL when the folder has none */
@@ -57,6 +59,10 @@ const struct tensor *source_find(const struct source *s, const char *name); /* N
 /* Path of a file beside the checkpoint (tokenizer.json ...), in the arena; NULL when it is not there or
  * the source is no folder. */
 const char *source_beside(struct source *s, const char *file_name);
+
+/* Moves to `hidden` the tensors whose names are not in the map, or back from there those that are wanted. */
+enum status source_hide(struct source *s, const struct map *listed, struct err *err);
+enum status source_unhide(struct source *s, bool (*wanted)(const char *name), struct err *err);
 
 /* For the format readers: appends a file or tensor; duplicates of tensor names are E_FORMAT. A git-LFS
  * pointer or an unfinished download in the file's place is E_FORMAT. */

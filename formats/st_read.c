@@ -2,6 +2,7 @@
 #include <stdarg.h>
 
 #include "core/json.h"
+#include "formats/gguf.h"
 #include "formats/st.h"
 
 #define SIZE_BYTES   8      /* of the header size field */
@@ -345,6 +346,8 @@ static enum status read_size(struct st_reader *r, const struct file *f, struct e
     enum status s = file_read_at(f, field, sizeof field, 0, err);
     if (s != OK)
         return s;
+    if (gguf_probe(field, sizeof field))
+        return fail_at(r, 0, err, "is a GGUF file, not safetensors");
     for (int i = SIZE_BYTES - 1; i >= 0; i--)
         r->header_nbytes = r->header_nbytes << 8 | field[i];
     if (r->header_nbytes > r->file_nbytes - SIZE_BYTES)

@@ -14,20 +14,25 @@ static uint64_t bytes_held(const struct plan_out *out)
     return n > 0 && (size_t)n < sizeof path && stat(path, &st) == 0 ? (uint64_t)st.st_blocks * 512 : 0;
 }
 
-/* Refuses to write over an input, under the final name or one that the run uses on the way. */
-static enum status check_inputs(const struct plan *p, const struct plan_out *out, struct err *err)
+/* Refuses to write over an input or anything that is no file (a device would be renamed over as well), under
+ * the final name or one that the run uses on the way. */
+static enum status check_names(const struct plan *p, const struct plan_out *out, struct err *err)
 {
     static const char *const suffixes[] = {"", ".partial", ".journal"};
     char path[4096];
 
-    for (size_t i = 0; i < p->ninput; i++) {
-        for (size_t k = 0; k < ARRAY_LEN(suffixes); k++) {
-            int n = snprintf(path, sizeof path, "%s%s", out->path, suffixes[k]);
+    for (size_t k = 0; k < ARRAY_LEN(suffixes); k++) {
+        int n = snprintf(path, sizeof path, "%s%s", out->path, suffixes[k]);
 
-            if (n > 0 && (size_t)n < sizeof path && path_same(path, p->inputs[i]))
+        if (n < 0 || (size_t)n >= sizeof path)
+            continue;
+        for (size_t i = 0; i < p->ninput; i++)
+            if (path_same(path, p->inputs[i]))
                 return fail(err, E_USAGE, "%s: is read by this run (as %s), so it cannot be written", path,
                             p->inputs[i]);
-        }
+        const char *kind = path_other_kind(path, k == 0); // a link under the final name is replaced, not written
+        if (kind)
+            return fail(err, E_USAGE, "%s: is %s, so it cannot be written", path, kind);
     }
     return OK;
 }
@@ -38,12 +43,10 @@ enum status exec_precheck(const struct plan *p, const struct exec_options *o, st
 
     for (size_t i = 0; i < p->nout; i++) {
         const struct plan_out *out = &p->outs[i];
-        enum status s = check_inputs(p, out, err);
+        enum status s = check_names(p, out, err);
 
         if (s != OK)
             return s;
-        if (path_is_dir(out->path))
-            return fail(err, E_USAGE, "%s: is a directory", out->path);
         if (path_exists(out->path) && !o->force)
             return fail(err, E_USAGE, "%s: exists already (--force replaces it)", out->path);
         need += out->nbytes;

@@ -84,4 +84,18 @@ static inline float signed_peak(const float *x, int n)
     return x[i];
 }
 
+/* 256 codes of two bits in 64 bytes: bytes 0..31 hold the first 128, the k-th 32 of them in bits 2k. */
+static inline void crumbs_put(unsigned char *out, const uint8_t *codes)
+{
+    for (int half = 0; half < 2; half++, out += 32, codes += 128) {
+        for (int i = 0; i < 32; i++)
+            out[i] = (unsigned char)(codes[i] | codes[i + 32] << 2 | codes[i + 64] << 4 | codes[i + 96] << 6);
+    }
+}
+
+static inline int crumb_get(const unsigned char *in, int i)
+{
+    return in[i / 128 * 32 + i % 32] >> i % 128 / 32 * 2 & 3;
+}
+
 #endif

@@ -204,7 +204,7 @@ static bool fit_line(const struct min_group *g, const float *level, float *scale
 
 static float search_min_group(struct min_group *g, const struct min_search *m, float *min, uint8_t *codes)
 {
-    float best_level[SCALE_SEARCH_MAX], tried[2][SCALE_SEARCH_MAX] = {{-1.0f}};
+    float best_level[SCALE_SEARCH_MAX], tried[2][SCALE_SEARCH_MAX] = {{0}, {-1.0f}};
     size_t nbytes = (size_t)g->n * sizeof(float);
 
     measure_range(g);
