@@ -27,6 +27,8 @@ static void catch_signals(void)
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    action.sa_handler = SIG_IGN; // a write past the limit on file sizes shall fail, not kill
+    sigaction(SIGXFSZ, &action, NULL);
 }
 
 /* Processors that this process may use. */

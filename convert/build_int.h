@@ -61,15 +61,14 @@ const char *head_drop_reason(const struct builder *b, const struct name_match *m
 /* E_FORMAT naming the tensors that the architecture needs and the checkpoint lacks. */
 enum status expect_complete(struct builder *b, struct err *err);
 
-/* ---- layout.c ---- */
+/* ---- types.c ---- */
 
-/* Chooses every step's type, cuts the steps into files, lays them out. type is the file's. meta holds the
- * metadata of the first file. */
-enum status layout_files(struct builder *b, enum dtype type, struct meta *meta, const char *path, struct err *err);
+/* Gives every step its sink, with the type it has in a file of type `file`. */
+enum status types_choose(struct builder *b, enum dtype file, struct err *err);
 
 /* The type that --type auto stands for. */
-enum dtype layout_auto_type(const struct builder *b);
-uint32_t layout_file_type(enum dtype t); /* general.file_type */
+enum dtype types_auto(const struct builder *b);
+uint32_t types_file_id(enum dtype t); /* general.file_type */
 
 /* ---- metadata.c ---- */
 

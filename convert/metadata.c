@@ -104,7 +104,7 @@ enum status metadata_build(struct builder *b, enum dtype type, struct meta *meta
 {
     enum status s = meta_set_str(meta, "general.architecture", b->vision ? "clip" : b->hp.arch->name, err);
 
-    b->hp.file_type = layout_file_type(type);
+    b->hp.file_type = types_file_id(type);
     if (s == OK)
         s = meta_set_str(meta, "general.type", b->vision ? "mmproj" : "model", err);
     if (s == OK)

@@ -4,6 +4,7 @@
 
 #include "convert/build_int.h"
 #include "convert/file_name.h"
+#include "convert/layout.h"
 #include "quantize/codecs.h"
 
 /* Files beside the checkpoint that conversion may read: never to be written over. */
@@ -176,6 +177,19 @@ static const char *output_path(struct builder *b, enum dtype type, const char *b
     return arena_printf(&b->plan->arena, "%s%s%s", out, n > 0 && out[n - 1] == '/' ? "" : "/", by_rule);
 }
 
+static enum status lay_out(struct builder *b, enum dtype type, struct meta *meta, const char *by_rule, struct err *err)
+{
+    struct layout l = {
+        .plan = b->plan,
+        .meta = meta,
+        .path = output_path(b, type, by_rule),
+        .split_max_bytes = b->options->split_max_bytes,
+        .split_max_tensors = b->options->split_max_tensors,
+    };
+
+    return l.path ? layout_files(&l, err) : fail_nomem(err);
+}
+
 enum status convert_to_gguf(struct plan *plan, struct source *source, const struct convert_options *o, struct err *err)
 {
     struct builder b = {.plan = plan, .source = source, .options = o};
@@ -188,14 +202,13 @@ enum status convert_to_gguf(struct plan *plan, struct source *source, const stru
         s = add_inputs(&b, err);
     if (s == OK)
         s = handle_all(&b, err);
-    enum dtype type = s == OK && o->type == DT_COUNT ? layout_auto_type(&b) : o->type;
+    enum dtype type = s == OK && o->type == DT_COUNT ? types_auto(&b) : o->type;
+    if (s == OK)
+        s = types_choose(&b, type, err);
     if (s == OK)
         s = metadata_build(&b, type, &meta, &by_rule, err);
-    if (s == OK) {
-        const char *path = output_path(&b, type, by_rule);
-
-        s = path ? layout_files(&b, type, &meta, path, err) : fail_nomem(err);
-    }
+    if (s == OK)
+        s = lay_out(&b, type, &meta, by_rule, err);
     map_free(&b.names);
     meta_free(&meta);
     return s;

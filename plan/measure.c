@@ -106,7 +106,7 @@ enum status exec_measure(const struct plan *p, const struct exec_options *o, str
     m->file_buffer_bytes = align_up(clamp(o->max_memory / (16 * nfile), FILE_BUFFER_MIN, FILE_BUFFER_MAX),
                                     FILE_BUFFER_STEP);
     /* What depends neither on max_memory nor on the tiles, and what rounding up the buffers may add. */
-    uint64_t base = BASE_BYTES + p->arena.used + (o->threads + 1) * THREAD_BYTES;
+    uint64_t base = BASE_BYTES + p->arena.used + (o->threads + 1 + nfile) * THREAD_BYTES;
     uint64_t slack = (slots * (2 + w.max_sinks) + o->threads) * BUFFER_ALIGN;
     uint64_t fixed = base + 2 * m->file_buffer_bytes * nfile;
     uint64_t room = o->max_memory > fixed + slack ? o->max_memory - fixed - slack : 0;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Encoders of ggml's K types: super-blocks of 256 values in groups of 16 or 32, where each group has a scale (and
- * minimum) that is itself an integer times a float16. First every group's scale is searched for (scale_search.h);
- * then these are made integers; then the codes are chosen anew under the scales as stored.
+ * Encoders of ggml's K types: super-blocks of 256 values in groups of 16 or 32, where each group has a scale
+ * (and minimum) that is itself an integer times a float16. First every group's scale is searched for
+ * (scale_search.h); then these are made integers; then the codes are chosen anew under the scales as stored.
  *
- * Importance weights do more than weigh: they select other searches. Layouts are at the decoders, codec_k_decode.c.
+ * Importance weights do more than weigh: they select other searches. Layouts are at the decoders,
+ * codec_k_decode.c.
  */
-#include "quantize/codec_k.h"
+#include "quantize/codec_k_int.h"
 #include "quantize/codecs_int.h"
 #include "quantize/pack.h"
 #include "quantize/scale_search.h"
@@ -24,27 +25,6 @@ struct run {
     uint8_t codes[RUN * K_ELEMS];
     float scale[RUN * MAX_GROUPS], min[RUN * MAX_GROUPS];
 };
-
-/* Runs one after another; without weights rows do not matter. */
-static void encode_runs(const struct codec_args *a, int n, size_t nbyte,
-                        void (*encode)(struct run *, unsigned char *))
-{
-    struct run run = {.n = n};
-    size_t nrow = a->weights ? a->nrow : 1, ncol = a->weights ? a->ncol : a->nrow * a->ncol;
-    unsigned char *out = a->dst;
-
-    for (size_t r = 0; r < nrow; r++) {
-        for (size_t i = 0; i < ncol; i += RUN * K_ELEMS) {
-            size_t left = (ncol - i) / K_ELEMS;
-
-            run.x = a->x + r * ncol + i;
-            run.importance = a->weights ? a->weights + i : NULL;
-            run.nsuper = left < RUN ? left : RUN;
-            encode(&run, out);
-            out += run.nsuper * nbyte;
-        }
-    }
-}
 
 static struct scale_search whole_run(struct run *run)
 {
@@ -126,12 +106,8 @@ static float spread_scales(const float *v, int n, int nlevel, uint8_t *codes)
 {
     float most = largest(v, n), inverse = (float)nlevel / most;
 
-    if (!(most > 0.0f)) {
-        memset(codes, 0, (size_t)n);
-        return 0.0f;
-    }
     for (int i = 0; i < n; i++)
-        codes[i] = (uint8_t)nearest_int(inverse * v[i]);
+        codes[i] = most > 0.0f ? (uint8_t)nearest_int(inverse * v[i]) : 0;
     return most / (float)nlevel;
 }
 
@@ -412,3 +388,46 @@ static void q6_k_run(struct run *run, unsigned char *out)
     for (size_t b = 0; b < run->nsuper; b++)
         q6_k_super(run->x + b * K_ELEMS, run->scale + b * 16, run->codes + b * K_ELEMS, out + b * Q6_K_BYTES);
 }
+
+/* ---- rows ---- */
+
+struct rows {
+    const float *x, *weights;
+    size_t nrow, ncol;
+};
+
+/* In groups of n, runs one after another. Without weights the boundaries of rows do not matter. */
+static void encode_rows(struct rows rows, unsigned char *out, int n, size_t nbyte,
+                        void (*encode)(struct run *run, unsigned char *out))
+{
+    struct run run;
+
+    run.n = n;
+    if (!rows.weights) {
+        rows.ncol *= rows.nrow;
+        rows.nrow = 1;
+    }
+    for (size_t r = 0; r < rows.nrow; r++) {
+        for (size_t i = 0; i < rows.ncol; i += RUN * K_ELEMS) {
+            size_t left = (rows.ncol - i) / K_ELEMS;
+
+            run.x = rows.x + r * rows.ncol + i;
+            run.importance = rows.weights ? rows.weights + i : NULL;
+            run.nsuper = left < RUN ? left : RUN;
+            encode(&run, out);
+            out += run.nsuper * nbyte;
+        }
+    }
+}
+
+#define ENCODE(name, n, nbyte)                                                                               \
+    void name##_encode(const float *x, void *dst, size_t nrow, size_t ncol, const float *weights)            \
+    {                                                                                                        \
+        encode_rows((struct rows){x, weights, nrow, ncol}, dst, n, nbyte, name##_run);                       \
+    }
+
+ENCODE(q2_k, 16, Q2_K_BYTES)
+ENCODE(q3_k, 16, Q3_K_BYTES)
+ENCODE(q4_k, 32, Q4_K_BYTES)
+ENCODE(q5_k, 32, Q5_K_BYTES)
+ENCODE(q6_k, 16, Q6_K_BYTES)

@@ -44,8 +44,8 @@ void q1_0_decode(const void *src, float *x, size_t n)
 
 /* ---- three levels ---- */
 
-/* The largest magnitude into the two bytes `scale`, and codes 0, 1, 2 for -1, 0, 1 times it. `lost` is the code
- * of all values where the scale's inverse is infinite. */
+/* The largest magnitude into the two bytes `scale`, and codes 0, 1, 2 for -1, 0, 1 times it. `lost` is the
+ * code of all values where the scale's inverse is infinite. */
 static void choose_codes(const float *x, int n, uint8_t lost, unsigned char *scale, uint8_t *codes)
 {
     float most = peak(x, n), inverse = most != 0.0f ? 1.0f / most : 0.0f;

@@ -21,7 +21,22 @@ static const struct codec codecs[DT_COUNT] = {
     [DT_F8_E4M3] = {.decode = e4m3_decode},
     [DT_F8_E5M2] = {.decode = e5m2_decode},
     [DT_F8_E8M0] = {.decode = e8m0_decode},
+    [DT_Q4_0] = {.encode = q4_0_encode, .decode = q4_0_decode},
+    [DT_Q4_1] = {.encode = q4_1_encode, .decode = q4_1_decode},
+    [DT_Q5_0] = {.encode = q5_0_encode, .decode = q5_0_decode},
+    [DT_Q5_1] = {.encode = q5_1_encode, .decode = q5_1_decode},
     [DT_Q8_0] = {.encode = q8_0_encode, .decode = q8_0_decode},
+    [DT_Q2_K] = {.encode = q2_k_encode, .decode = q2_k_decode},
+    [DT_Q3_K] = {.encode = q3_k_encode, .decode = q3_k_decode},
+    [DT_Q4_K] = {.encode = q4_k_encode, .decode = q4_k_decode},
+    [DT_Q5_K] = {.encode = q5_k_encode, .decode = q5_k_decode},
+    [DT_Q6_K] = {.encode = q6_k_encode, .decode = q6_k_decode},
+    [DT_Q1_0] = {.encode = q1_0_encode, .decode = q1_0_decode},
+    [DT_Q2_0] = {.encode = q2_0_encode, .decode = q2_0_decode},
+    [DT_TQ1_0] = {.encode = tq1_0_encode, .decode = tq1_0_decode},
+    [DT_TQ2_0] = {.encode = tq2_0_encode, .decode = tq2_0_decode},
+    [DT_MXFP4] = {.encode = mxfp4_encode, .decode = mxfp4_decode},
+    [DT_NVFP4] = {.encode = nvfp4_encode, .decode = nvfp4_decode},
 };
 
 const struct codec *codec_find(enum dtype t)

@@ -25,7 +25,43 @@ void e5m2_decode(const void *src, float *x, size_t n);
 void e8m0_decode(const void *src, float *x, size_t n);
 
 /* codec_legacy.c: blocks of 32 with one scale */
+void q4_0_encode(const float *x, void *dst, size_t nrow, size_t ncol, const float *weights);
+void q4_0_decode(const void *src, float *x, size_t n);
+void q4_1_encode(const float *x, void *dst, size_t nrow, size_t ncol, const float *weights);
+void q4_1_decode(const void *src, float *x, size_t n);
+void q5_0_encode(const float *x, void *dst, size_t nrow, size_t ncol, const float *weights);
+void q5_0_decode(const void *src, float *x, size_t n);
+void q5_1_encode(const float *x, void *dst, size_t nrow, size_t ncol, const float *weights);
+void q5_1_decode(const void *src, float *x, size_t n);
 void q8_0_encode(const float *x, void *dst, size_t nrow, size_t ncol, const float *weights);
 void q8_0_decode(const void *src, float *x, size_t n);
+
+/* codec_k.c, codec_k_decode.c: super-blocks of 256 with scales of scales */
+void q2_k_encode(const float *x, void *dst, size_t nrow, size_t ncol, const float *weights);
+void q2_k_decode(const void *src, float *x, size_t n);
+void q3_k_encode(const float *x, void *dst, size_t nrow, size_t ncol, const float *weights);
+void q3_k_decode(const void *src, float *x, size_t n);
+void q4_k_encode(const float *x, void *dst, size_t nrow, size_t ncol, const float *weights);
+void q4_k_decode(const void *src, float *x, size_t n);
+void q5_k_encode(const float *x, void *dst, size_t nrow, size_t ncol, const float *weights);
+void q5_k_decode(const void *src, float *x, size_t n);
+void q6_k_encode(const float *x, void *dst, size_t nrow, size_t ncol, const float *weights);
+void q6_k_decode(const void *src, float *x, size_t n);
+
+/* codec_ternary.c: one or two bits */
+void q1_0_encode(const float *x, void *dst, size_t nrow, size_t ncol, const float *weights);
+void q1_0_decode(const void *src, float *x, size_t n);
+void q2_0_encode(const float *x, void *dst, size_t nrow, size_t ncol, const float *weights);
+void q2_0_decode(const void *src, float *x, size_t n);
+void tq1_0_encode(const float *x, void *dst, size_t nrow, size_t ncol, const float *weights);
+void tq1_0_decode(const void *src, float *x, size_t n);
+void tq2_0_encode(const float *x, void *dst, size_t nrow, size_t ncol, const float *weights);
+void tq2_0_decode(const void *src, float *x, size_t n);
+
+/* codec_fp4.c: E2M1 under narrow scales */
+void mxfp4_encode(const float *x, void *dst, size_t nrow, size_t ncol, const float *weights);
+void mxfp4_decode(const void *src, float *x, size_t n);
+void nvfp4_encode(const float *x, void *dst, size_t nrow, size_t ncol, const float *weights);
+void nvfp4_decode(const void *src, float *x, size_t n);
 
 #endif

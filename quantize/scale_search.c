@@ -27,7 +27,7 @@ static void try_inverses(struct trials *t, const float *x, const float *w, int n
     memset(t->xl, 0, sizeof t->xl);
     memset(t->ll, 0, sizeof t->ll);
     for (int i = 0; i < n; i++) {
-        float v = x[i], weight = w ? w[i] : v * v, wx = weight * v;
+        float v = x[i], weight = w[i], wx = weight * v;
 
         for (int k = 0; k < NTRIAL; k++) {
             float l = (float)clamp_int(nearest_int(t->inverse[k] * v), -nlevel, nlevel - 1);
@@ -41,7 +41,7 @@ static void try_inverses(struct trials *t, const float *x, const float *w, int n
 static float symmetric_group(const float *x, const float *w, int n, int nlevel, uint8_t *codes)
 {
     struct trials t;
-    float top = signed_peak(x, n);
+    float top = signed_peak(x, n), squares[SCALE_SEARCH_MAX];
 
     if (fabsf(top) < LEAST_PEAK) {
         memset(codes, 0, (size_t)n);
@@ -49,7 +49,9 @@ static float symmetric_group(const float *x, const float *w, int n, int nlevel, 
     }
     for (int k = 0; k < NTRIAL; k++)
         t.inverse[k] = -((float)nlevel + 0.1f * (float)TRIAL_SHIFT(k)) / top;
-    try_inverses(&t, x, w, n, nlevel);
+    for (int i = 0; i < n; i++)
+        squares[i] = x[i] * x[i];
+    try_inverses(&t, x, w ? w : squares, n, nlevel);
 
     float scale = t.ll[0] != 0.0f ? t.xl[0] / t.ll[0] : 0.0f, best = scale * t.xl[0];
     int winner = 0;

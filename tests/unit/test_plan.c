@@ -309,7 +309,7 @@ static void test_precheck_exists(void **state)
     unlink(out_path[0]);
     assert_int_equal(mkdir(out_path[0], 0777), 0);
     assert_int_equal(precheck(&p, true, &err), E_USAGE);
-    assert_string_equal(err.text + strlen(out_path[0]), ": is a directory");
+    assert_string_equal(err.text + strlen(out_path[0]), ": is a directory, so it cannot be written");
     plan_free(&p);
 }
 

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The search that iq2_xxs, iq2_xs, iq2_s, iq3_xxs and iq3_s share: 256 values become sub-blocks with a scale,
+ * signs, and a grid point for each group of 8 or 4 magnitudes. Bit-identical to ggml's as compiled for x86-64
+ * without FMA: the order of every sum and product is part of the definition.
+ */
+#ifndef QUANTIZE_IQ_FIT_H
+#define QUANTIZE_IQ_FIT_H
+
+#include "quantize/iq_grids.h"
+
+#define IQ_ELEMS   256
+#define IQ_MAX_SUB 32 /* values in a sub-block, at most */
+
+/* Which groups get a new point for the scale that was found, where any of them was off the grid. */
+enum iq_refit { IQ_REFIT_OFF_GRID, IQ_REFIT_ALL_IF_OFF_GRID, IQ_REFIT_ALWAYS };
+
+struct iq_fit_kind {
+    enum iq_grid_id grid;
+    int n;             /* values in a sub-block: 16 or 32 */
+    int half;          /* trial scales: k = -half..half */
+    float step;        /* of a trial: (top + step * k) / largest magnitude, top = 2 * nlevel - 1 */
+    float least_peak;  /* sub-blocks below it are zero */
+    float sigma2_mul;  /* mean square of the 256 values times this is in every weight */
+    float plain_sigma; /* weights without importance: plain_sigma * that + x * x */
+    bool even_signs;   /* an even number of minus signs in 8 values; the eighth is not stored */
+    bool positive_start;
+    enum iq_refit refit;
+};
+
+/* A sub-block of scale 0 may be one whose values were all (nearly) zero: `empty`, its points and signs are 0. */
+struct iq_fit {
+    float scale[IQ_ELEMS / 16];
+    bool empty[IQ_ELEMS / 16];
+    uint16_t point[IQ_ELEMS / 4]; /* one per group */
+    uint8_t signs[IQ_ELEMS / 8];  /* bit set: minus */
+};
+
+/* 256 values. weights: as many importance weights, or NULL. Returns the largest scale. */
+float iq_fit_block(const struct iq_fit_kind *kind, const float *x, const float *weights, struct iq_fit *fit);
+
+#endif
