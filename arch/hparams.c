@@ -47,12 +47,17 @@ static const char *default_of(const struct hparams *hp, const char *keys)
 enum status hparams_refuse(const struct hparams *hp, const struct json *v, const char *must, struct err *err)
 {
     const char *text = json_str(v);
+    char number[32];
     double d;
 
     if (text)
         return fail(err, E_FORMAT, "%s: %s=\"%.80s\": must be %s", hp->name, json_key(v), text, must);
-    if (json_num(v, &d))
-        return fail(err, E_FORMAT, "%s: %s=%.17g: must be %s", hp->name, json_key(v), d, must);
+    if (json_num(v, &d)) {
+        snprintf(number, sizeof number, "%.15g", d);
+        if (strtod(number, NULL) != d)
+            snprintf(number, sizeof number, "%.17g", d);
+        return fail(err, E_FORMAT, "%s: %s=%s: must be %s", hp->name, json_key(v), number, must);
+    }
     return fail(err, E_FORMAT, "%s: %s: is %s, must be %s", hp->name, json_key(v), json_kind_name(json_kind(v)), must);
 }
 

@@ -17,13 +17,13 @@ static const struct symbol symbols[] = {
 };
 
 static const struct config_check dense_checks[] = {
-    {"HD", CHECK_POSITIVE, NULL},
+    {"HD", CHECK_MULTIPLE, "2"},
     {"NH", CHECK_MULTIPLE, "NKV"},
     {0},
 };
 
 static const struct config_check moe_checks[] = {
-    {"HD", CHECK_POSITIVE, NULL},
+    {"HD", CHECK_MULTIPLE, "2"},
     {"NH", CHECK_MULTIPLE, "NKV"},
     {"USED", CHECK_AT_MOST, "E"},
     {0},

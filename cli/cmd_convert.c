@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <strings.h>
+
 #include "cli/cmd.h"
+#include "cli/quantize_opts.h"
 #include "cli/run.h"
+#include "cli/tty.h"
 #include "convert/convert.h"
 
 #define METADATA_MAX (16 * MIB)
@@ -8,23 +12,29 @@
 struct options {
     struct opt_common common;
     struct run_options run;
-    const char *out, *name, *pre;
-    int type, mtp;
+    struct quantize_opts quantize;
+    const char *out, *type, *name, *pre;
+    int mtp;
     bool mmproj;
     uint64_t split_max_size, split_max_tensors;
     struct opt_list metadata, allow_unknown;
 };
 
-static const char *const type_choices[] = {"auto", "f32", "f16", "bf16", "q8_0", NULL};
-static const enum dtype types[] = {DT_COUNT, DT_F32, DT_F16, DT_BF16, DT_Q8_0};
+/* Types of the reference converter's files; every other --type is a recipe. */
+static const struct {
+    const char *name;
+    enum dtype type;
+} file_types[] = {{"auto", DT_COUNT}, {"f32", DT_F32}, {"f16", DT_F16}, {"bf16", DT_BF16}, {"q8_0", DT_Q8_0}};
 static const char *const mtp_choices[] = {"auto", "keep", "drop", "only", NULL};
 static const enum mtp_mode mtp_modes[] = {MTP_AUTO, MTP_KEEP, MTP_DROP, MTP_ONLY};
 
 static const struct opt table[] = {
     {.name = "output", .letter = 'o', .kind = OPT_PATH, OPT_FIELD(struct options, out), .arg = "OUT.gguf",
      .help = "the file to write; a folder, or a path that ends in /: the file is named after the model"},
-    {.name = "type", .letter = 't', .kind = OPT_ENUM, OPT_FIELD(struct options, type), .arg = "TYPE",
-     .preset = "auto", .choices = type_choices, .help = "type of the weights; auto is the checkpoint's own"},
+    {.name = "type", .letter = 't', .kind = OPT_STR, OPT_FIELD(struct options, type), .arg = "TYPE",
+     .preset = "auto",
+     .help = "auto (the checkpoint's own type), f32, f16, bf16 or q8_0; or a recipe that quantizes, such as Q4_K_M "
+             "(\"scion recipe list\")"},
     {.name = "mtp", .kind = OPT_ENUM, OPT_FIELD(struct options, mtp), .arg = "MODE", .preset = "auto",
      .choices = mtp_choices,
      .help = "multi-token-prediction head: keep what is there (auto), the same and fail when it is missing (keep), "
@@ -43,6 +53,7 @@ static const struct opt table[] = {
      .help = "the pre-tokenizer's name (tokenizer.ggml.pre) instead of the one that is recognised"},
     {.name = "allow-unknown", .kind = OPT_REPEAT, OPT_FIELD(struct options, allow_unknown), .arg = "NAME",
      .help = "leave out an unknown tensor of that name (a shell pattern) instead of failing"},
+    OPT_ROWS_QUANTIZE(struct options),
     OPT_ROWS_RUN(struct options),
     OPT_ROWS_COMMON(struct options),
     {0},
@@ -59,6 +70,7 @@ static const char *const about[] = {
 static const struct cmd_example example[] = {
     {"scion convert Qwen3.5-9B -o qwen3.5-9b.gguf", "in the checkpoint's own type"},
     {"scion convert Qwen3.5-9B -o out/ --type q8_0", "named by rule: out/Qwen3.5-9B-Q8_0.gguf"},
+    {"scion convert Qwen3.5-9B -o q4.gguf --type Q4_K_M", "converted and quantized in one pass"},
     {"scion convert Qwen3.5-9B -o head.gguf --mtp only", "the draft head alone"},
     {"scion convert Qwen3.5-9B -o x.gguf --dry-run", "what would be written"},
     {0},
@@ -85,48 +97,84 @@ static enum status read_overrides(const struct options *o, struct authorship_ove
     return s;
 }
 
-static enum status plan_and_run(const struct options *o, const char *path, struct authorship_overrides *overrides,
-                                struct err *err)
+static enum status make_plan(struct plan *plan, struct source **source, const char *path, const struct convert_options *c,
+                             struct err *err)
 {
+    enum status s = source_open(source, path, err);
+
+    return s == OK ? convert_to_gguf(plan, *source, c, err) : s;
+}
+
+static enum status plan_and_run(const struct options *o, const char *path, struct convert_options *c,
+                                struct quantize_job *job, struct err *err)
+{
+    struct authorship_overrides overrides = {0};
+    struct source *source = NULL;
+    struct plan plan;
+
+    plan_init(&plan);
+    overrides.arena = &plan.arena;
+    c->overrides = &overrides;
+    enum status s = read_overrides(o, &overrides, &plan.notes, err);
+    if (s == OK)
+        s = make_plan(&plan, &source, path, c, err);
+    if (s == OK)
+        s = o->quantize.explain ? tty_print(&job->explanation, err)
+                                : run_plan("convert", &plan, &o->run, &o->common, err);
+    plan_free(&plan);
+    source_close(source);
+    return s;
+}
+
+/* --type as a file type, or as a recipe's name. */
+static enum status read_type(const struct options *o, struct convert_options *c, struct quantize_job *job, struct err *err)
+{
+    for (size_t i = 0; i < ARRAY_LEN(file_types) && !o->quantize.recipe; i++) {
+        if (strcasecmp(o->type, file_types[i].name) == 0) {
+            c->type = file_types[i].type;
+            return OK;
+        }
+    }
+    bool preset = strcmp(o->type, "auto") == 0;
+    c->type = DT_COUNT;
+    c->quantize = &job->options;
+    return quantize_job_open(job, &o->quantize, preset ? NULL : o->type, err);
+}
+
+static bool wants_quantization(const struct quantize_opts *q)
+{
+    return q->imatrix || q->tensor_types.n || q->tensor_type_file || q->output_type || q->embedding_type || q->mtp_type ||
+           q->keeps.n || q->pure || q->leave_output || q->explain;
+}
+
+static enum status run(const struct opt_line *line, struct err *err)
+{
+    const struct options *o = line->options;
+    struct quantize_job job = {0};
     struct convert_options c = {
         .out = o->out,
-        .type = types[o->type],
         .mtp = mtp_modes[o->mtp],
         .mmproj = o->mmproj,
         .split_max_bytes = o->split_max_size,
         .split_max_tensors = o->split_max_tensors,
         .name = o->name,
         .pre = o->pre,
-        .overrides = overrides,
         .allow_unknown = o->allow_unknown.item,
         .nallow_unknown = o->allow_unknown.n,
     };
-    struct source *source = NULL;
-    struct plan plan;
-
-    plan_init(&plan);
-    enum status s = read_overrides(o, overrides, &plan.notes, err);
-    if (s == OK)
-        s = source_open(&source, path, err);
-    if (s == OK)
-        s = convert_to_gguf(&plan, source, &c, err);
-    if (s == OK)
-        s = run_plan("convert", &plan, &o->run, &o->common, err);
-    plan_free(&plan);
-    source_close(source);
-    return s;
-}
-
-static enum status run(const struct opt_line *line, struct err *err)
-{
-    const struct options *o = line->options;
-    struct authorship_overrides overrides = {.arena = line->arena};
 
     if (!o->out)
         return fail(err, E_USAGE, "-o OUT.gguf is missing: where to write");
     if (o->mmproj && mtp_modes[o->mtp] != MTP_AUTO)
         return fail(err, E_USAGE, "--mmproj and --mtp exclude each other: a vision tower has no head");
-    return plan_and_run(o, line->args[0], &overrides, err);
+    enum status s = read_type(o, &c, &job, err);
+    if (s == OK && !c.quantize && wants_quantization(&o->quantize))
+        s = fail(err, E_USAGE, "--type %s does not quantize: --imatrix, --tensor-type and their like need a recipe, such "
+                 "as Q4_K_M", o->type);
+    if (s == OK)
+        s = plan_and_run(o, line->args[0], &c, &job, err);
+    quantize_job_close(&job);
+    return s;
 }
 
 const struct cmd_spec cmd_convert = {run, table, sizeof(struct options), about, example};

@@ -72,8 +72,9 @@ uint32_t types_file_id(enum dtype t); /* general.file_type */
 
 /* ---- metadata.c ---- */
 
-/* All metadata, in order, of the file to be written. name_out gets the file name by the reference's rule. */
-enum status metadata_build(struct builder *b, enum dtype type, struct meta *meta, const char **name_out,
-                           struct err *err);
+/* All metadata, in order, of a file of type `type`. *name_out gets the file name by the reference's rule, with
+ * `tag` for the type. */
+enum status metadata_build(struct builder *b, enum dtype type, const char *tag, struct meta *meta,
+                           const char **name_out, struct err *err);
 
 #endif

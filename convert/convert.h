@@ -8,6 +8,7 @@
 #define CONVERT_CONVERT_H
 
 #include "convert/authorship.h"
+#include "convert/quantize.h"
 #include "formats/source.h"
 #include "plan/plan.h"
 
@@ -21,6 +22,7 @@ enum mtp_mode {
 struct convert_options {
     const char *out;   /* output path; with a trailing '/', or an existing folder: the file is named by rule */
     enum dtype type;   /* F32, F16, BF16 or Q8_0; DT_COUNT: by the source's own type */
+    const struct quantize_options *quantize; /* then quantized by a recipe, type DT_COUNT; NULL: not */
     enum mtp_mode mtp;
     bool mmproj;       /* the vision tower instead of the text model */
     uint64_t split_max_bytes, split_max_tensors; /* 0: no limit */

@@ -7,7 +7,7 @@
 
 #define SMALL_JSON (64 * MIB)
 
-/* A JSON file beside the checkpoint; NULL when it is not there. One that cannot be read is a note: only its
+/* A JSON file beside the checkpoint; NULL when it is not there. One that is malformed is a note: only its
  * hints are lost. */
 static enum status load_beside(struct builder *b, const char *name, struct json **out, struct err *err)
 {
@@ -18,8 +18,10 @@ static enum status load_beside(struct builder *b, const char *name, struct json 
     if (!path)
         return OK;
     enum status s = plan_add_input(b->plan, path, err);
-    if (s == OK && json_load(path, SMALL_JSON, out, &reason) != OK)
-        s = notes_add(&b->plan->notes, err, "%s: ignored", reason.text);
+    if (s == OK && (s = json_load(path, SMALL_JSON, out, &reason)) == E_FORMAT)
+        return notes_add(&b->plan->notes, err, "%s: ignored", reason.text);
+    if (reason.status != OK)
+        *err = reason;
     return s;
 }
 
@@ -42,18 +44,8 @@ static const char *file_prefix(const struct builder *b)
     return b->options->mtp == MTP_ONLY ? "mtp-" : "";
 }
 
-static const char *type_tag(struct builder *b, enum dtype type)
-{
-    char *tag = arena_strdup(&b->plan->arena, dtype_name(type));
-
-    for (char *p = tag; p && *p; p++)
-        if (*p >= 'a' && *p <= 'z')
-            *p = (char)(*p - 'a' + 'A');
-    return tag;
-}
-
 /* general.sampling.* and general.name to general.languages; and the file's name by rule. */
-static enum status add_authorship(struct builder *b, enum dtype type, struct meta *meta, const char **name_out,
+static enum status add_authorship(struct builder *b, const char *tag, struct meta *meta, const char **name_out,
                                   struct err *err)
 {
     struct arena *arena = &b->plan->arena;
@@ -67,8 +59,7 @@ static enum status add_authorship(struct builder *b, enum dtype type, struct met
         .model_name = b->options->name,
         .overrides = b->options->overrides,
     };
-    const char *tag = type_tag(b, type);
-    enum status s = tag ? count_params(b, &in.params, err) : fail_nomem(err);
+    enum status s = count_params(b, &in.params, err);
 
     if (s == OK)
         s = load_beside(b, "generation_config.json", &generation, err);
@@ -99,8 +90,8 @@ static enum status add_tokenizer(struct builder *b, struct meta *meta, struct er
     return s == OK ? vocab_write(&in, meta, &b->plan->notes, err) : s;
 }
 
-enum status metadata_build(struct builder *b, enum dtype type, struct meta *meta, const char **name_out,
-                           struct err *err)
+enum status metadata_build(struct builder *b, enum dtype type, const char *tag, struct meta *meta,
+                           const char **name_out, struct err *err)
 {
     enum status s = meta_set_str(meta, "general.architecture", b->vision ? "clip" : b->hp.arch->name, err);
 
@@ -108,7 +99,7 @@ enum status metadata_build(struct builder *b, enum dtype type, struct meta *meta
     if (s == OK)
         s = meta_set_str(meta, "general.type", b->vision ? "mmproj" : "model", err);
     if (s == OK)
-        s = add_authorship(b, type, meta, name_out, err);
+        s = add_authorship(b, tag, meta, name_out, err);
     if (s == OK)
         s = b->vision ? mmproj_to_meta(&b->hp, b->source, meta, err) : hparams_to_meta(&b->hp, meta, err);
     if (s == OK)

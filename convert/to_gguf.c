@@ -167,34 +167,53 @@ static enum status open_model(struct builder *b, struct err *err)
 }
 
 /* Where the file goes: as given, with {type} and the like filled in, or named by rule in the folder given. */
-static const char *output_path(struct builder *b, enum dtype type, const char *by_rule)
+static const char *output_path(struct builder *b, const char *type_tag, const char *by_rule)
 {
     const char *out = b->options->out;
     size_t n = strlen(out);
 
     if (n > 0 && out[n - 1] != '/' && !path_is_dir(out))
-        return file_name_fill(out, dtype_name(type), &b->plan->arena);
+        return file_name_fill(out, type_tag, &b->plan->arena);
     return arena_printf(&b->plan->arena, "%s%s%s", out, n > 0 && out[n - 1] == '/' ? "" : "/", by_rule);
 }
 
-static enum status lay_out(struct builder *b, enum dtype type, struct meta *meta, const char *by_rule, struct err *err)
+/* What the file's name says of its type. */
+static const char *type_tag(const struct builder *b, enum dtype type)
+{
+    return b->options->quantize ? b->options->quantize->recipe->name : dtype_name(type);
+}
+
+/* Quantization starts from what the reference makes first: bf16 of a bf16 checkpoint, f32 of all others. */
+static enum dtype choose_file_type(const struct builder *b)
+{
+    if (b->options->type != DT_COUNT)
+        return b->options->type;
+    enum dtype own = types_auto(b);
+    return b->options->quantize && own != DT_BF16 ? DT_F32 : own;
+}
+
+static enum status lay_out(struct builder *b, const char *path, struct meta *meta, struct err *err)
 {
     struct layout l = {
         .plan = b->plan,
         .meta = meta,
-        .path = output_path(b, type, by_rule),
+        .path = path,
         .split_max_bytes = b->options->split_max_bytes,
         .split_max_tensors = b->options->split_max_tensors,
     };
+    enum status s = path ? OK : fail_nomem(err);
 
-    return l.path ? layout_files(&l, err) : fail_nomem(err);
+    if (s == OK && b->options->quantize)
+        s = quantize_edit(b->plan, meta, b->options->quantize, err);
+    return s == OK ? layout_files(&l, err) : s;
 }
 
 enum status convert_to_gguf(struct plan *plan, struct source *source, const struct convert_options *o, struct err *err)
 {
     struct builder b = {.plan = plan, .source = source, .options = o};
-    struct meta meta;
+    enum dtype type = DT_F32;
     const char *by_rule = NULL;
+    struct meta meta;
 
     meta_init(&meta, &plan->arena);
     enum status s = open_model(&b, err);
@@ -202,13 +221,14 @@ enum status convert_to_gguf(struct plan *plan, struct source *source, const stru
         s = add_inputs(&b, err);
     if (s == OK)
         s = handle_all(&b, err);
-    enum dtype type = s == OK && o->type == DT_COUNT ? types_auto(&b) : o->type;
-    if (s == OK)
+    if (s == OK) {
+        type = choose_file_type(&b);
         s = types_choose(&b, type, err);
+    }
     if (s == OK)
-        s = metadata_build(&b, type, &meta, &by_rule, err);
+        s = metadata_build(&b, type, type_tag(&b, type), &meta, &by_rule, err);
     if (s == OK)
-        s = lay_out(&b, type, &meta, by_rule, err);
+        s = lay_out(&b, output_path(&b, type_tag(&b, type), by_rule), &meta, err);
     map_free(&b.names);
     meta_free(&meta);
     return s;

@@ -103,8 +103,8 @@ enum status fail_errno(struct err *err, const char *fmt, ...)
     va_end(ap);
     size_t n = strlen(err->text);
     snprintf(err->text + n, sizeof err->text - n, ": %s", strerror(cause));
-    err->status = E_IO;
-    return E_IO;
+    err->status = cause == ENOMEM ? E_NOMEM : E_IO;
+    return err->status;
 }
 
 enum status fail_nomem(struct err *err)

@@ -128,17 +128,34 @@ static bool is_copy(const struct slot *slot, const struct plan_sink *sink)
     return slot->tile.step->nop == 0 && sink->dtype == slot->source->dtype;
 }
 
+/* Whole rows, each matrix with its own weights. */
+static void encode_rows(const struct plan_sink *sink, uint64_t row, uint64_t nrow, uint64_t ncol, const float *x,
+                        unsigned char *out)
+{
+    uint64_t row_bytes = bytes_of(sink->dtype, ncol);
+
+    while (nrow > 0) {
+        uint64_t matrix = sink->weight_rows ? row / sink->weight_rows : 0;
+        uint64_t n = sink->weight_rows ? min_u64(nrow, (matrix + 1) * sink->weight_rows - row) : nrow;
+
+        sink->codec->encode(x, out, (size_t)n, (size_t)ncol, sink->weights ? sink->weights + matrix * ncol : NULL);
+        row += n;
+        nrow -= n;
+        x += n * ncol;
+        out += n * row_bytes;
+    }
+}
+
 /* Encodes whole rows as rows; a part of a row (only where no codec minds) as a row of its own. */
 static void encode(const struct slot *slot, const struct plan_sink *sink, const float *x, void *out)
 {
-    const struct plan_step *step = slot->tile.step;
-    uint64_t ncol = step->rank ? step->shape[step->rank - 1] : 1, n = slot->tile.nelem;
-    bool whole = slot->tile.first % ncol == 0 && n % ncol == 0;
+    const struct tile *t = &slot->tile;
+    uint64_t ncol = t->step->rank ? t->step->shape[t->step->rank - 1] : 1;
 
-    if (whole)
-        sink->codec->encode(x, out, (size_t)(n / ncol), (size_t)ncol, sink->weights);
+    if (t->first % ncol == 0 && t->nelem % ncol == 0)
+        encode_rows(sink, t->first / ncol, t->nelem / ncol, ncol, x, out);
     else
-        sink->codec->encode(x, out, 1, (size_t)n, NULL);
+        sink->codec->encode(x, out, 1, (size_t)t->nelem, NULL);
 }
 
 static enum status work_tile(void *ctx, void *slot_ptr, unsigned worker, struct err *err)

@@ -181,6 +181,13 @@ static void hash_source(struct hash *h, const struct plan_source *src)
     }
 }
 
+static uint64_t weights_count(const struct plan_step *step, const struct plan_sink *sink)
+{
+    uint64_t ncol = step->shape[step->rank - 1];
+
+    return sink->weight_rows ? step->nelem / sink->weight_rows : ncol;
+}
+
 static void hash_step(struct hash *h, const struct plan_step *step)
 {
     HASH_VALUE(h, step->nop);
@@ -204,7 +211,7 @@ static void hash_step(struct hash *h, const struct plan_step *step)
         HASH_VALUE(h, dtype);
         HASH_VALUE(h, sink->off);
         if (sink->weights)
-            hash_update(h, sink->weights, step->shape[step->rank - 1] * sizeof *sink->weights);
+            hash_update(h, sink->weights, weights_count(step, sink) * sizeof *sink->weights);
     }
 }
 

@@ -58,7 +58,8 @@ struct plan_sink {
     uint32_t out;
     enum dtype dtype;
     const struct codec *codec;
-    const float *weights; /* importance of each column, or NULL; borrowed */
+    const float *weights; /* importance of each column, or NULL; borrowed. One vector for every `weight_rows` */
+    uint64_t weight_rows; /* rows (an expert's matrix), one after the other; 0: one vector for all rows */
     uint64_t off;         /* in the file; set by the layout */
     uint64_t nbytes;
 };

@@ -32,7 +32,8 @@ static uint8_t search_code(float v, float scale)
     return code;
 }
 
-/* What the search gives as long as the distances to two levels differ: the number of midpoints below |v|. */
+/* What the search gives where all levels are finite and the distances to two of them differ: the number of
+ * midpoints below |v|. */
 static uint8_t count_code(float v, float scale)
 {
     float a = fabsf(v);
@@ -47,7 +48,9 @@ static void pack_codes(const float *x, int n, float most, float scale, unsigned 
 {
     uint8_t codes[MX_ELEMS];
 
-    if (most <= 0x1p26f * scale) {
+    if (scale == 0.0f) {
+        memset(codes, 0, sizeof codes);
+    } else if (most <= 0x1p26f * scale && scale < 0x1p125f) {
         for (int i = 0; i < n; i++)
             codes[i] = count_code(x[i], scale);
     } else {

@@ -123,10 +123,10 @@ static void fit_scales(const struct run *run, int nlevel, struct fitted *f)
 
     if (run->importance) {
         float sum[RUN * MAX_GROUPS];
-        struct scale_search s = over_scales(run, run->scale, sum, f->scale, f->d);
-        struct scale_search m = over_scales(run, run->min, sum, f->min, f->dmin);
 
         sum_weights(run, sum);
+        struct scale_search s = over_scales(run, run->scale, sum, f->scale, f->d);
+        struct scale_search m = over_scales(run, run->min, sum, f->min, f->dmin);
         scale_search_positive(&s, nlevel);
         scale_search_positive(&m, nlevel);
         return;
@@ -233,10 +233,10 @@ static void q3_k_run(struct run *run, unsigned char *out)
 
     if (run->importance) {
         float sum[RUN * 16];
-        struct scale_search s = over_scales(run, run->scale, sum, scale, d);
 
         weigh_importance(run, 2.0f);
         sum_weights(run, sum);
+        struct scale_search s = over_scales(run, run->scale, sum, scale, d);
         scale_search_symmetric(&search, 4);
         scale_search_symmetric(&s, 32);
     } else {

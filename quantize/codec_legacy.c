@@ -40,20 +40,41 @@ static void pack_codes(const struct kind *kind, const uint8_t *codes, unsigned c
 
 /* ---- without weights ---- */
 
-static void encode_plain_block(const struct kind *kind, const float *x, unsigned char *out)
+/* Integers that order as floats do, with -0 below 0 and NaNs at the ends; its own inverse. */
+static inline int32_t ordered(int32_t bits)
+{
+    return bits ^ (bits >> 31 & 0x7fffffff);
+}
+
+/* Least and largest; of zeros of either sign the first. */
+static void find_range(const float *x, float *lo, float *hi)
+{
+    int32_t least = INT32_MAX, most = INT32_MIN;
+
+    for (int i = 0; i < ELEMS; i++) {
+        int32_t u = ordered((int32_t)float_bits(x[i]));
+
+        least = u < least ? u : least;
+        most = u > most ? u : most;
+    }
+    *lo = float_from_bits((uint32_t)ordered(least));
+    *hi = float_from_bits((uint32_t)ordered(most));
+    if (*lo == 0.0f) {
+        while (*x != 0.0f)
+            x++;
+        *lo = *x;
+        *hi = *hi == 0.0f ? *x : *hi;
+    }
+}
+
+static inline void encode_plain_block(const struct kind *kind, const float *x, unsigned char *out)
 {
     int levels = kind->has_fifth ? 32 : 16;
     uint8_t codes[ELEMS];
-    float d, lo = 0.0f, shift;
+    float d, lo = 0.0f, hi, shift;
 
     if (kind->has_min) {
-        float hi = x[0];
-
-        lo = x[0];
-        for (int i = 1; i < ELEMS; i++) {
-            lo = x[i] < lo ? x[i] : lo;
-            hi = x[i] > hi ? x[i] : hi;
-        }
+        find_range(x, &lo, &hi);
         d = (hi - lo) / (float)(levels - 1);
         shift = 0.5f;
         f16_put(out + 2, lo);
@@ -65,7 +86,7 @@ static void encode_plain_block(const struct kind *kind, const float *x, unsigned
 
     float inverse = d != 0.0f ? 1.0f / d : 0.0f;
     for (int i = 0; i < ELEMS; i++) {
-        int8_t code = (int8_t)truncated_int((x[i] - lo) * inverse + shift);
+        int code = truncated_int((x[i] - lo) * inverse + shift);
 
         codes[i] = (uint8_t)(code < levels - 1 ? code : levels - 1);
     }

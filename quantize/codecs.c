@@ -37,6 +37,15 @@ static const struct codec codecs[DT_COUNT] = {
     [DT_TQ2_0] = {.encode = tq2_0_encode, .decode = tq2_0_decode},
     [DT_MXFP4] = {.encode = mxfp4_encode, .decode = mxfp4_decode},
     [DT_NVFP4] = {.encode = nvfp4_encode, .decode = nvfp4_decode},
+    [DT_IQ4_NL] = {.encode = iq4_nl_encode, .decode = iq4_nl_decode},
+    [DT_IQ4_XS] = {.encode = iq4_xs_encode, .decode = iq4_xs_decode},
+    [DT_IQ2_XXS] = {.encode = iq2_xxs_encode, .decode = iq2_xxs_decode},
+    [DT_IQ2_XS] = {.encode = iq2_xs_encode, .decode = iq2_xs_decode},
+    [DT_IQ2_S] = {.encode = iq2_s_encode, .decode = iq2_s_decode},
+    [DT_IQ3_XXS] = {.encode = iq3_xxs_encode, .decode = iq3_xxs_decode},
+    [DT_IQ3_S] = {.encode = iq3_s_encode, .decode = iq3_s_decode},
+    [DT_IQ1_S] = {.encode = iq1_s_encode, .decode = iq1_s_decode},
+    [DT_IQ1_M] = {.encode = iq1_m_encode, .decode = iq1_m_decode},
 };
 
 const struct codec *codec_find(enum dtype t)

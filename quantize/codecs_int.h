@@ -64,4 +64,24 @@ void mxfp4_decode(const void *src, float *x, size_t n);
 void nvfp4_encode(const float *x, void *dst, size_t nrow, size_t ncol, const float *weights);
 void nvfp4_decode(const void *src, float *x, size_t n);
 
+/* codec_iq4.c: blocks of 32 and 256 with uneven levels; codec_iq2.c, codec_iq3.c, codec_iq1.c: points of grids */
+void iq4_nl_encode(const float *x, void *dst, size_t nrow, size_t ncol, const float *weights);
+void iq4_nl_decode(const void *src, float *x, size_t n);
+void iq4_xs_encode(const float *x, void *dst, size_t nrow, size_t ncol, const float *weights);
+void iq4_xs_decode(const void *src, float *x, size_t n);
+void iq2_xxs_encode(const float *x, void *dst, size_t nrow, size_t ncol, const float *weights);
+void iq2_xxs_decode(const void *src, float *x, size_t n);
+void iq2_xs_encode(const float *x, void *dst, size_t nrow, size_t ncol, const float *weights);
+void iq2_xs_decode(const void *src, float *x, size_t n);
+void iq2_s_encode(const float *x, void *dst, size_t nrow, size_t ncol, const float *weights);
+void iq2_s_decode(const void *src, float *x, size_t n);
+void iq3_xxs_encode(const float *x, void *dst, size_t nrow, size_t ncol, const float *weights);
+void iq3_xxs_decode(const void *src, float *x, size_t n);
+void iq3_s_encode(const float *x, void *dst, size_t nrow, size_t ncol, const float *weights);
+void iq3_s_decode(const void *src, float *x, size_t n);
+void iq1_s_encode(const float *x, void *dst, size_t nrow, size_t ncol, const float *weights);
+void iq1_s_decode(const void *src, float *x, size_t n);
+void iq1_m_encode(const float *x, void *dst, size_t nrow, size_t ncol, const float *weights);
+void iq1_m_decode(const void *src, float *x, size_t n);
+
 #endif

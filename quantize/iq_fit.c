@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "quantize/iq_fit.h"
 
-#include <float.h>
 #include <math.h>
 
 #include "quantize/pack.h"
@@ -24,67 +23,12 @@ struct trials {
     float xq[NLANE], qq[NLANE];
 };
 
-/* ---- the nearest of a list of points ---- */
-
-/* Weighted squared error of one dimension at one level. */
+/* Weighted squared error of one value at one level. */
 static inline float error_term(const struct sub *s, int i, float scale, int level)
 {
     float e = scale * (float)(2 * level + 1) - s->x[i];
 
     return s->root[i] * e * e;
-}
-
-/* Sums run over the dimensions in order, so points that agree in the first four share that part. */
-static int nearest8(const struct iq_grid *grid, const uint16_t *list, const struct sub *s, int at, float scale)
-{
-    float term[3][8], part[4 * 27], pair[12], triple[28];
-    float best = FLT_MAX;
-    int n = list[0], chosen = list[1];
-
-    for (int level = 0; level < 3; level++) {
-        for (int k = 0; k < 8; k++)
-            term[level][k] = error_term(s, at + k, scale, level);
-    }
-    for (int b = 0; b < 3; b++) {
-        for (int a = 0; a < 3; a++)
-            pair[3 * b + a] = term[a][0] + term[b][1];
-    }
-    for (int c = 0; c < 3; c++) {
-        for (int ab = 0; ab < 9; ab++)
-            triple[9 * c + ab] = pair[ab] + term[c][2];
-    }
-    for (int d = 0; d < 3; d++) {
-        for (int abc = 0; abc < 27; abc++)
-            part[27 * d + abc] = triple[abc] + term[d][3];
-    }
-    for (int j = 1; j <= n; j++) {
-        const uint8_t *l = grid->levels + 8 * list[j];
-        float sum = part[grid->lows[list[j]]] + term[l[4]][4] + term[l[5]][5] + term[l[6]][6] + term[l[7]][7];
-
-        chosen = sum < best ? list[j] : chosen;
-        best = sum < best ? sum : best;
-    }
-    return chosen;
-}
-
-static int nearest4(const struct iq_grid *grid, const uint16_t *list, const struct sub *s, int at, float scale)
-{
-    float term[8][4];
-    float best = FLT_MAX;
-    int n = list[0], chosen = list[1];
-
-    for (int level = 0; level < 8; level++) {
-        for (int k = 0; k < 4; k++)
-            term[level][k] = error_term(s, at + k, scale, level);
-    }
-    for (int j = 1; j <= n; j++) {
-        const uint8_t *l = grid->levels + 4 * list[j];
-        float sum = term[l[0]][0] + term[l[1]][1] + term[l[2]][2] + term[l[3]][3];
-
-        chosen = sum < best ? list[j] : chosen;
-        best = sum < best ? sum : best;
-    }
-    return chosen;
 }
 
 /* The point for a group's key at a scale: itself, or the best of its list. */
@@ -94,7 +38,22 @@ static int choose_point(const struct iq_grid *grid, int32_t key, const struct su
 
     if (point >= 0)
         return point;
-    return (grid->dim == 8 ? nearest8 : nearest4)(grid, grid->lists + ~point, s, at, scale);
+    if (grid->dim == 8) {
+        float term[3][8];
+
+        for (int level = 0; level < 3; level++) {
+            for (int k = 0; k < 8; k++)
+                term[level][k] = error_term(s, at + k, scale, level);
+        }
+        return iq_grid_nearest8(grid, ~point, term);
+    }
+    float term[8][4];
+
+    for (int level = 0; level < 8; level++) {
+        for (int k = 0; k < 4; k++)
+            term[level][k] = error_term(s, at + k, scale, level);
+    }
+    return iq_grid_nearest4(grid, ~point, term);
 }
 
 /* ---- trial scales ---- */
@@ -225,7 +184,7 @@ static void fit_sub(const struct iq_fit_kind *kind, const struct sub *s, float r
     int winner = choose_trial(&t, scale);
     for (int g = 0; g < ngroup; g++) {
         point[g] = winner < 0 ? 0 : t.point[g][winner];
-        off[g] = winner < 0 ? kind->refit != IQ_REFIT_OFF_GRID : grid->at[t.key[g][winner]] < 0;
+        off[g] = winner < 0 ? kind->refit == IQ_REFIT_ALL_IF_OFF_GRID : grid->at[t.key[g][winner]] < 0;
         any_off = any_off || off[g];
     }
     if (*scale > 0.0f && (any_off || kind->refit == IQ_REFIT_ALWAYS))
@@ -246,10 +205,10 @@ static void weigh(const struct iq_fit_kind *kind, const float *x, const float *w
 
         if (weights != NULL)
             out[i] = weights[i] * sqrtf(sigma2 + own);
-        else if (kind->plain_sigma < 0.0f)
+        else if (kind->plain == IQ_PLAIN_ONES)
             out[i] = sqrtf(sigma2 + own);
         else
-            out[i] = kind->plain_sigma > 0.0f ? kind->plain_sigma * sigma2 + own : own;
+            out[i] = kind->plain == IQ_PLAIN_QUARTER ? 0.25f * sigma2 + own : own;
     }
 }
 
@@ -311,7 +270,7 @@ float iq_fit_block(const struct iq_fit_kind *kind, const float *x, const float *
 
             search.codes = codes;
             search.scale = scale;
-            scale_search_positive(&search, grid->nlevel + 1);
+            scale_search_positive(&search, 4);
             range = *scale * (float)grid->nlevel;
             fit->empty[b] = range <= 0.0f;
         }
@@ -329,4 +288,13 @@ float iq_fit_block(const struct iq_fit_kind *kind, const float *x, const float *
         most = most > *scale ? most : *scale;
     }
     return most;
+}
+
+float iq_fit_code_scales(const struct iq_fit_kind *kind, const struct iq_fit *fit, float largest, uint8_t *codes)
+{
+    float unit = largest / 31.0f, inverse = 1.0f / unit;
+
+    for (int b = 0; b < IQ_ELEMS / kind->n; b++)
+        codes[b] = (uint8_t)clamp_int(nearest_int(0.5f * (inverse * fit->scale[b] - 1.0f)), 0, 15);
+    return unit;
 }

@@ -8,12 +8,15 @@
 #define QUANTIZE_IQ_FIT_H
 
 #include "quantize/iq_grids.h"
+#include "quantize/iq_pack.h"
 
-#define IQ_ELEMS   256
 #define IQ_MAX_SUB 32 /* values in a sub-block, at most */
 
 /* Which groups get a new point for the scale that was found, where any of them was off the grid. */
 enum iq_refit { IQ_REFIT_OFF_GRID, IQ_REFIT_ALL_IF_OFF_GRID, IQ_REFIT_ALWAYS };
+
+/* A value's weight when there are no importance weights: as if those were 1, x * x, sigma2 / 4 + x * x. */
+enum iq_plain { IQ_PLAIN_ONES, IQ_PLAIN_SQUARE, IQ_PLAIN_QUARTER };
 
 struct iq_fit_kind {
     enum iq_grid_id grid;
@@ -21,8 +24,8 @@ struct iq_fit_kind {
     int half;          /* trial scales: k = -half..half */
     float step;        /* of a trial: (top + step * k) / largest magnitude, top = 2 * nlevel - 1 */
     float least_peak;  /* sub-blocks below it are zero */
-    float sigma2_mul;  /* mean square of the 256 values times this is in every weight */
-    float plain_sigma; /* weights without importance: plain_sigma * that + x * x */
+    float sigma2_mul;  /* sigma2, which enters the weights, is this times the mean square of the 256 values */
+    enum iq_plain plain;
     bool even_signs;   /* an even number of minus signs in 8 values; the eighth is not stored */
     bool positive_start;
     enum iq_refit refit;
@@ -38,5 +41,9 @@ struct iq_fit {
 
 /* 256 values. weights: as many importance weights, or NULL. Returns the largest scale. */
 float iq_fit_block(const struct iq_fit_kind *kind, const float *x, const float *weights, struct iq_fit *fit);
+
+/* Four-bit codes of the sub-blocks' scales, a code meaning (2 * code + 1) * unit, where unit = largest / 31;
+ * largest > 0. Returns unit. */
+float iq_fit_code_scales(const struct iq_fit_kind *kind, const struct iq_fit *fit, float largest, uint8_t *codes);
 
 #endif

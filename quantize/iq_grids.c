@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "quantize/iq_grids.h"
 
+#include <float.h>
 #include <pthread.h>
 
 #include "core/status.h"
@@ -99,6 +100,50 @@ int iq_grid_neighbours(const struct iq_grid *grid, unsigned code, uint16_t *list
             list[start[distance[j]]++] = (uint16_t)j;
     }
     return total;
+}
+
+int iq_grid_nearest8(const struct iq_grid *grid, int at, const float (*term)[8])
+{
+    const uint16_t *list = grid->lists + at;
+    float pair[9], triple[27], quad[81], best = FLT_MAX;
+    int n = list[0], chosen = list[1];
+
+    for (int b = 0; b < 3; b++) {
+        for (int a = 0; a < 3; a++)
+            pair[3 * b + a] = term[a][0] + term[b][1];
+    }
+    for (int c = 0; c < 3; c++) {
+        for (int ab = 0; ab < 9; ab++)
+            triple[9 * c + ab] = pair[ab] + term[c][2];
+    }
+    for (int d = 0; d < 3; d++) {
+        for (int abc = 0; abc < 27; abc++)
+            quad[27 * d + abc] = triple[abc] + term[d][3];
+    }
+    for (int j = 1; j <= n; j++) {
+        const uint8_t *l = grid->levels + 8 * list[j];
+        float sum = quad[grid->lows[list[j]]] + term[l[4]][4] + term[l[5]][5] + term[l[6]][6] + term[l[7]][7];
+
+        chosen = sum < best ? list[j] : chosen;
+        best = sum < best ? sum : best;
+    }
+    return chosen;
+}
+
+int iq_grid_nearest4(const struct iq_grid *grid, int at, const float (*term)[4])
+{
+    const uint16_t *list = grid->lists + at;
+    float best = FLT_MAX;
+    int n = list[0], chosen = list[1];
+
+    for (int j = 1; j <= n; j++) {
+        const uint8_t *l = grid->levels + 4 * list[j];
+        float sum = term[l[0]][0] + term[l[1]][1] + term[l[2]][2] + term[l[3]][3];
+
+        chosen = sum < best ? list[j] : chosen;
+        best = sum < best ? sum : best;
+    }
+    return chosen;
 }
 
 static unsigned code_of_key(const struct iq_grid *grid, int key)

@@ -39,6 +39,11 @@ const struct iq_grid *iq_grid_get(enum iq_grid_id id);
  * length. */
 int iq_grid_neighbours(const struct iq_grid *grid, unsigned code, uint16_t *list);
 
+/* The point of the list at `at` with the least sum of term[level of dimension k][k], added up in order of k; the
+ * first of equals. A list's first point where every sum is NaN or infinite. */
+int iq_grid_nearest8(const struct iq_grid *grid, int at, const float (*term)[8]);
+int iq_grid_nearest4(const struct iq_grid *grid, int at, const float (*term)[4]);
+
 /* The eight two-bit levels of a packed code as bytes, dimension 0 in the lowest. */
 static inline uint64_t iq_spread8(uint16_t code)
 {

@@ -34,4 +34,14 @@ static void load_model(struct model *m, const char *path)
     read_model(m, config, path);
 }
 
+static void parse_model(struct model *m, const char *text)
+{
+    struct json *config = NULL;
+    struct err err = {0};
+
+    if (json_parse(text, strlen(text), "config.json", false, &config, &err) != OK)
+        fail_msg("%s", err.text);
+    read_model(m, config, "config.json");
+}
+
 #endif

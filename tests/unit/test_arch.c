@@ -14,16 +14,6 @@
 
 #define GGUF_NAME_MAX 63 /* bytes that ggml keeps of a name */
 
-static void parse_model(struct model *m, const char *text)
-{
-    struct json *config = NULL;
-    struct err err = {0};
-
-    if (json_parse(text, strlen(text), "config.json", false, &config, &err) != OK)
-        fail_msg("%s", err.text);
-    read_model(m, config, "config.json");
-}
-
 /* Calls check for the configs in samples/. */
 static void each_sample(void (*check)(const struct model *m, void *ctx), void *ctx)
 {

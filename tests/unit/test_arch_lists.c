@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The architecture tables against the tensor lists of released checkpoints, where these are there. */
+/* The architecture tables against what released checkpoints hold. */
 #include "arch/names.h"
 #include "core/arena.h"
 #include "core/file.h"
@@ -14,6 +14,302 @@
 #include "tests/unit/arch_model.h"
 
 #define REAL_SHAPES "../shared/models/real-shapes/"
+
+/* ---- what a few released models have, each mandatory rule of their families at least once ---- */
+
+struct fact {
+    const char *name, *shape;
+};
+
+static const struct fact llama_facts[] = {
+    {"model.embed_tokens.weight", "[131072,5120]"},
+    {"model.norm.weight", "[5120]"},
+    {"model.layers.0.input_layernorm.weight", "[5120]"},
+    {"model.layers.0.post_attention_layernorm.weight", "[5120]"},
+    {"model.layers.0.self_attn.q_proj.weight", "[4096,5120]"},
+    {"model.layers.0.self_attn.k_proj.weight", "[1024,5120]"},
+    {"model.layers.0.self_attn.v_proj.weight", "[1024,5120]"},
+    {"model.layers.0.self_attn.o_proj.weight", "[5120,4096]"},
+    {"model.layers.0.mlp.gate_proj.weight", "[14336,5120]"},
+    {"model.layers.0.mlp.up_proj.weight", "[14336,5120]"},
+    {"model.layers.0.mlp.down_proj.weight", "[5120,14336]"},
+    {0},
+};
+
+static const struct fact qwen3_facts[] = {
+    {"model.embed_tokens.weight", "[151936,1024]"},
+    {"model.norm.weight", "[1024]"},
+    {"model.layers.0.input_layernorm.weight", "[1024]"},
+    {"model.layers.0.post_attention_layernorm.weight", "[1024]"},
+    {"model.layers.0.self_attn.q_proj.weight", "[2048,1024]"},
+    {"model.layers.0.self_attn.k_proj.weight", "[1024,1024]"},
+    {"model.layers.0.self_attn.v_proj.weight", "[1024,1024]"},
+    {"model.layers.0.self_attn.o_proj.weight", "[1024,2048]"},
+    {"model.layers.0.self_attn.q_norm.weight", "[128]"},
+    {"model.layers.0.self_attn.k_norm.weight", "[128]"},
+    {"model.layers.0.mlp.gate_proj.weight", "[3072,1024]"},
+    {"model.layers.0.mlp.up_proj.weight", "[3072,1024]"},
+    {"model.layers.0.mlp.down_proj.weight", "[1024,3072]"},
+    {0},
+};
+
+static const struct fact qwen3moe_facts[] = {
+    {"model.embed_tokens.weight", "[151936,2048]"},
+    {"model.norm.weight", "[2048]"},
+    {"model.layers.0.input_layernorm.weight", "[2048]"},
+    {"model.layers.0.post_attention_layernorm.weight", "[2048]"},
+    {"model.layers.0.self_attn.q_proj.weight", "[4096,2048]"},
+    {"model.layers.0.self_attn.k_proj.weight", "[512,2048]"},
+    {"model.layers.0.self_attn.v_proj.weight", "[512,2048]"},
+    {"model.layers.0.self_attn.o_proj.weight", "[2048,4096]"},
+    {"model.layers.0.self_attn.q_norm.weight", "[128]"},
+    {"model.layers.0.self_attn.k_norm.weight", "[128]"},
+    {"model.layers.0.mlp.gate.weight", "[128,2048]"},
+    {"model.layers.0.mlp.experts.127.gate_proj.weight", "[768,2048]"},
+    {"model.layers.0.mlp.experts.127.up_proj.weight", "[768,2048]"},
+    {"model.layers.0.mlp.experts.127.down_proj.weight", "[2048,768]"},
+    {"model.layers.0.mlp.experts.gate_up_proj", "[128,1536,2048]"},
+    {"model.layers.0.mlp.experts.down_proj", "[128,2048,768]"},
+    {0},
+};
+
+#define FULL_ATTENTION_FACTS(layer, h, q, k, o)                                                             \
+    {layer ".self_attn.q_proj.weight", q}, {layer ".self_attn.k_proj.weight", k},                           \
+        {layer ".self_attn.v_proj.weight", k}, {layer ".self_attn.o_proj.weight", o},                       \
+        {layer ".self_attn.q_norm.weight", "[256]"}, {layer ".self_attn.k_norm.weight", "[256]"},           \
+        {layer ".input_layernorm.weight", h}, {layer ".post_attention_layernorm.weight", h}
+
+#define HEAD_FACTS(h, fc)                                                                                   \
+    {"mtp.fc.weight", fc}, {"mtp.norm.weight", h}, {"mtp.pre_fc_norm_embedding.weight", h},                 \
+        {"mtp.pre_fc_norm_hidden.weight", h}
+
+static const struct fact qwen35_facts[] = {
+    {"model.language_model.embed_tokens.weight", "[248320,4096]"},
+    {"model.language_model.norm.weight", "[4096]"},
+    {"model.language_model.layers.0.linear_attn.A_log", "[32]"},
+    {"model.language_model.layers.0.linear_attn.dt_bias", "[32]"},
+    {"model.language_model.layers.0.linear_attn.conv1d.weight", "[8192,1,4]"},
+    {"model.language_model.layers.0.linear_attn.in_proj_a.weight", "[32,4096]"},
+    {"model.language_model.layers.0.linear_attn.in_proj_b.weight", "[32,4096]"},
+    {"model.language_model.layers.0.linear_attn.in_proj_qkv.weight", "[8192,4096]"},
+    {"model.language_model.layers.0.linear_attn.in_proj_z.weight", "[4096,4096]"},
+    {"model.language_model.layers.0.linear_attn.norm.weight", "[128]"},
+    {"model.language_model.layers.0.linear_attn.out_proj.weight", "[4096,4096]"},
+    {"model.language_model.layers.0.mlp.gate_proj.weight", "[12288,4096]"},
+    {"model.language_model.layers.0.mlp.up_proj.weight", "[12288,4096]"},
+    {"model.language_model.layers.0.mlp.down_proj.weight", "[4096,12288]"},
+    FULL_ATTENTION_FACTS("model.language_model.layers.3", "[4096]", "[8192,4096]", "[1024,4096]",
+                         "[4096,4096]"),
+    FULL_ATTENTION_FACTS("mtp.layers.0", "[4096]", "[8192,4096]", "[1024,4096]", "[4096,4096]"),
+    HEAD_FACTS("[4096]", "[4096,8192]"),
+    {0},
+};
+
+static const struct fact tower_facts[] = {
+    {"model.visual.patch_embed.proj.weight", "[1152,3,2,16,16]"},
+    {"model.visual.patch_embed.proj.bias", "[1152]"},
+    {"model.visual.pos_embed.weight", "[2304,1152]"},
+    {"model.visual.merger.norm.weight", "[1152]"},
+    {"model.visual.merger.norm.bias", "[1152]"},
+    {"model.visual.merger.linear_fc1.weight", "[4608,4608]"},
+    {"model.visual.merger.linear_fc1.bias", "[4608]"},
+    {"model.visual.merger.linear_fc2.weight", "[4096,4608]"},
+    {"model.visual.merger.linear_fc2.bias", "[4096]"},
+    {"model.visual.blocks.26.norm1.weight", "[1152]"},
+    {"model.visual.blocks.26.norm1.bias", "[1152]"},
+    {"model.visual.blocks.26.norm2.weight", "[1152]"},
+    {"model.visual.blocks.26.norm2.bias", "[1152]"},
+    {"model.visual.blocks.26.attn.qkv.weight", "[3456,1152]"},
+    {"model.visual.blocks.26.attn.qkv.bias", "[3456]"},
+    {"model.visual.blocks.26.attn.proj.weight", "[1152,1152]"},
+    {"model.visual.blocks.26.attn.proj.bias", "[1152]"},
+    {"model.visual.blocks.26.mlp.linear_fc1.weight", "[4304,1152]"},
+    {"model.visual.blocks.26.mlp.linear_fc1.bias", "[4304]"},
+    {"model.visual.blocks.26.mlp.linear_fc2.weight", "[1152,4304]"},
+    {"model.visual.blocks.26.mlp.linear_fc2.bias", "[1152]"},
+    {0},
+};
+
+#define EXPERT_FACTS(layer, e, gate, up_all, down_all, shared_up, shared_down)                              \
+    {layer ".mlp.gate.weight", gate}, {layer ".mlp.experts.gate_up_proj", up_all},                          \
+        {layer ".mlp.experts.down_proj", down_all}, {layer ".mlp.experts." e ".gate_proj.weight", shared_up},\
+        {layer ".mlp.experts." e ".up_proj.weight", shared_up},                                             \
+        {layer ".mlp.experts." e ".down_proj.weight", shared_down},                                         \
+        {layer ".mlp.shared_expert.gate_proj.weight", shared_up},                                           \
+        {layer ".mlp.shared_expert.up_proj.weight", shared_up},                                             \
+        {layer ".mlp.shared_expert.down_proj.weight", shared_down},                                         \
+        {layer ".mlp.shared_expert_gate.weight", "[1,2048]"}
+
+static const struct fact qwen35moe_facts[] = {
+    {"model.embed_tokens.weight", "[248320,2048]"},
+    {"model.norm.weight", "[2048]"},
+    {"model.layers.0.linear_attn.A_log", "[32]"},
+    {"model.layers.0.linear_attn.dt_bias", "[32]"},
+    {"model.layers.0.linear_attn.conv1d.weight", "[8192,1,4]"},
+    {"model.layers.0.linear_attn.in_proj_a.weight", "[32,2048]"},
+    {"model.layers.0.linear_attn.in_proj_b.weight", "[32,2048]"},
+    {"model.layers.0.linear_attn.in_proj_qkv.weight", "[8192,2048]"},
+    {"model.layers.0.linear_attn.in_proj_z.weight", "[4096,2048]"},
+    {"model.layers.0.linear_attn.norm.weight", "[128]"},
+    {"model.layers.0.linear_attn.out_proj.weight", "[2048,4096]"},
+    EXPERT_FACTS("model.layers.0", "255", "[256,2048]", "[256,1024,2048]", "[256,2048,512]", "[512,2048]",
+                 "[2048,512]"),
+    EXPERT_FACTS("mtp.layers.0", "0", "[256,2048]", "[256,1024,2048]", "[256,2048,512]", "[512,2048]",
+                 "[2048,512]"),
+    FULL_ATTENTION_FACTS("model.layers.3", "[2048]", "[8192,2048]", "[512,2048]", "[2048,4096]"),
+    HEAD_FACTS("[2048]", "[2048,4096]"),
+    {0},
+};
+
+static const struct fact qwen3next_facts[] = {
+    {"model.embed_tokens.weight", "[151936,2048]"},
+    {"model.norm.weight", "[2048]"},
+    {"model.layers.0.linear_attn.A_log", "[32]"},
+    {"model.layers.0.linear_attn.dt_bias", "[32]"},
+    {"model.layers.0.linear_attn.conv1d.weight", "[8192,1,4]"},
+    {"model.layers.0.linear_attn.in_proj_ba.weight", "[64,2048]"},
+    {"model.layers.0.linear_attn.in_proj_qkvz.weight", "[12288,2048]"},
+    {"model.layers.0.linear_attn.norm.weight", "[128]"},
+    {"model.layers.0.linear_attn.out_proj.weight", "[2048,4096]"},
+    EXPERT_FACTS("model.layers.0", "511", "[512,2048]", "[512,1024,2048]", "[512,2048,512]", "[512,2048]",
+                 "[2048,512]"),
+    FULL_ATTENTION_FACTS("model.layers.3", "[2048]", "[8192,2048]", "[512,2048]", "[2048,4096]"),
+    HEAD_FACTS("[2048]", "[2048,4096]"),
+    {0},
+};
+
+#define LINEAR_CONFIG                                                                                       \
+    "\"linear_num_key_heads\":16,\"linear_num_value_heads\":32,\"linear_key_head_dim\":128,"                \
+    "\"linear_value_head_dim\":128,\"head_dim\":256,\"num_attention_heads\":16,\"mtp_num_hidden_layers\":1,"\
+    "\"num_hidden_layers\":4,\"rms_norm_eps\":1e-06,\"max_position_embeddings\":262144,"
+
+/* Qwen3-0.6B, Qwen3-30B-A3B, Qwen3.5-9B, Qwen3.5-35B-A3B and Qwen3-Next-80B-A3B with fewer layers; the
+ * Llama has head_dim set, so that its attention is narrower than its rows. */
+static const struct {
+    const char *config;
+    const struct fact *text, *vision;
+} fact_models[] = {
+    {"{\"architectures\":[\"LlamaForCausalLM\"],\"num_hidden_layers\":2,\"hidden_size\":5120,"
+     "\"head_dim\":128,"
+     "\"num_attention_heads\":32,\"num_key_value_heads\":8,\"intermediate_size\":14336,\"vocab_size\":131072,"
+     "\"rms_norm_eps\":1e-05,\"max_position_embeddings\":8192}",
+     llama_facts, NULL},
+    {"{\"architectures\":[\"Qwen3ForCausalLM\"],\"num_hidden_layers\":2,\"hidden_size\":1024,"
+     "\"head_dim\":128,"
+     "\"num_attention_heads\":16,\"num_key_value_heads\":8,\"intermediate_size\":3072,\"vocab_size\":151936,"
+     "\"rms_norm_eps\":1e-06,\"max_position_embeddings\":40960}",
+     qwen3_facts, NULL},
+    {"{\"architectures\":[\"Qwen3MoeForCausalLM\"],\"num_hidden_layers\":2,\"hidden_size\":2048,"
+     "\"head_dim\":128,"
+     "\"num_attention_heads\":32,\"num_key_value_heads\":4,\"intermediate_size\":6144,\"vocab_size\":151936,"
+     "\"num_experts\":128,\"num_experts_per_tok\":8,\"moe_intermediate_size\":768,\"rms_norm_eps\":1e-06,"
+     "\"max_position_embeddings\":40960}",
+     qwen3moe_facts, NULL},
+    {"{\"architectures\":[\"Qwen3_5ForConditionalGeneration\"],\"text_config\":{" LINEAR_CONFIG
+     "\"hidden_size\":4096,\"num_key_value_heads\":4,\"intermediate_size\":12288,\"vocab_size\":248320},"
+     "\"vision_config\":{\"depth\":27,\"hidden_size\":1152,\"intermediate_size\":4304,\"num_heads\":16,"
+     "\"out_hidden_size\":4096,\"in_channels\":3,\"patch_size\":16,\"spatial_merge_size\":2,"
+     "\"temporal_patch_size\":2,\"num_position_embeddings\":2304}}",
+     qwen35_facts, tower_facts},
+    {"{\"architectures\":[\"Qwen3_5MoeForCausalLM\"]," LINEAR_CONFIG
+     "\"hidden_size\":2048,\"num_key_value_heads\":2,\"vocab_size\":248320,\"num_experts\":256,"
+     "\"num_experts_per_tok\":8,\"moe_intermediate_size\":512,\"shared_expert_intermediate_size\":512}",
+     qwen35moe_facts, NULL},
+    {"{\"architectures\":[\"Qwen3NextForCausalLM\"]," LINEAR_CONFIG
+     "\"hidden_size\":2048,\"num_key_value_heads\":2,\"vocab_size\":151936,\"num_experts\":512,"
+     "\"num_experts_per_tok\":10,\"moe_intermediate_size\":512,\"shared_expert_intermediate_size\":512,"
+     "\"intermediate_size\":5120}",
+     qwen3next_facts, NULL},
+};
+
+/* Rules that a fact has named. */
+struct coverage {
+    const struct tensor_rule *met[128];
+    size_t n;
+};
+
+static enum status check_covered(void *ctx, const struct name_match *m, struct err *err)
+{
+    const struct coverage *c = ctx;
+
+    (void)err;
+    for (size_t i = 0; i < c->n; i++)
+        if (c->met[i] == m->rule)
+            return OK;
+    fail_msg("no fact names %s", m->rule->hf);
+    return OK;
+}
+
+/* A shape as the lists have it: "[2,3]". */
+static const char *shape_of(const struct hparams *hp, const struct tensor_rule *rule,
+                            char out[SHAPE_TEXT_MAX])
+{
+    uint64_t dims[TENSOR_MAX_RANK];
+    uint32_t rank;
+    struct err err = {0};
+    char *to = out;
+
+    if (hparams_shape(hp, rule->shape, dims, &rank, &err) != OK)
+        fail_msg("%s", err.text);
+    shape_text(dims, rank, out);
+    for (const char *from = out; *from; from++)
+        if (*from != ' ')
+            *to++ = *from;
+    *to = '\0';
+    return out;
+}
+
+static void check_facts(const struct model *m, const struct fact *facts, bool vision)
+{
+    const struct hparams *hp = vision ? &m->vision : &m->hp;
+    struct coverage c = {.n = 0};
+    struct err err = {0};
+    char shape[SHAPE_TEXT_MAX];
+
+    for (const struct fact *f = facts; f->name; f++) {
+        struct name_match got;
+        enum name_kind kind =
+            vision ? name_match_vision(hp, f->name, &got) : name_match_text(hp, f->name, &got);
+
+        if (kind != NAME_KNOWN)
+            fail_msg("%s: not known", f->name);
+        if (strcmp(shape_of(hp, got.rule, shape), f->shape) != 0)
+            fail_msg("%s: %s, not %s", f->name, shape, f->shape);
+        assert_true(c.n < ARRAY_LEN(c.met));
+        c.met[c.n++] = got.rule;
+    }
+    for (int fused = 0; fused < 2; fused++) {
+        struct name_visit visit = {.fused = fused, .ctx = &c, .fn = check_covered};
+        enum status s = vision ? name_visit_vision(hp, &visit, &err) : name_visit_text(hp, &visit, &err);
+
+        if (s != OK)
+            fail_msg("%s", err.text);
+    }
+}
+
+static void test_facts(void **state)
+{
+    bool seen[64] = {false};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(fact_models); i++) {
+        struct model m;
+
+        parse_model(&m, fact_models[i].config);
+        check_facts(&m, fact_models[i].text, false);
+        assert_true((fact_models[i].vision != NULL) == m.tower);
+        if (m.tower)
+            check_facts(&m, fact_models[i].vision, true);
+        for (size_t k = 0; arch_at(k); k++)
+            seen[k] |= arch_at(k) == m.hp.arch;
+        json_free(m.config);
+    }
+    for (size_t k = 0; arch_at(k); k++)
+        if (!seen[k])
+            fail_msg("no facts on %s", arch_at(k)->name);
+}
+
+/* ---- whole lists, where they are there ---- */
 
 struct listing {
     struct buf text;
@@ -92,9 +388,8 @@ static enum status compare_place(void *ctx, const struct name_match *m, struct e
     struct listing *l = ctx;
     const struct hparams *hp = l->vision ? &l->m->vision : &l->m->hp;
     char canonical[NAME_MAX_LEN], spelled[NAME_MAX_LEN], shape[SHAPE_TEXT_MAX];
-    uint64_t dims[TENSOR_MAX_RANK];
-    uint32_t rank;
 
+    (void)err;
     if (!is_made(l, m))
         return OK;
     if (l->vision)
@@ -102,15 +397,7 @@ static enum status compare_place(void *ctx, const struct name_match *m, struct e
     else
         name_source(hp, m, canonical);
     name_spell(&l->m->hp, canonical, spelled);
-    enum status s = hparams_shape(hp, m->rule->shape, dims, &rank, err);
-    if (s != OK)
-        return s;
-    shape_text(dims, rank, shape);
-    char *to = shape; /* the lists have no blanks */
-    for (const char *from = shape; *from; from++)
-        if (*from != ' ')
-            *to++ = *from;
-    *to = '\0';
+    shape_of(hp, m->rule, shape);
     uint32_t i = map_find(&l->index, slice_of(spelled));
     if (i == MAP_NONE || l->met[i] || strcmp(shape, l->shape[i]) != 0) {
         print_message("%s %s: listed as %s\n", spelled, shape, i == MAP_NONE ? "nothing" : l->shape[i]);
@@ -171,6 +458,7 @@ static void test_real_shapes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_facts),
         cmocka_unit_test(test_real_shapes),
     };
 

@@ -67,6 +67,10 @@ static void test_errno(void **state)
     assert_int_equal(fail_errno(&err, "%s", "a\nb"), E_IO);
     assert_string_equal(err.text, "a\\x0ab: No such file or directory");
     assert_int_equal(err.status, E_IO);
+    errno = ENOMEM;
+    assert_int_equal(fail_errno(&err, "x"), E_NOMEM);
+    assert_string_equal(err.text, "x: Cannot allocate memory");
+    assert_int_equal(err.status, E_NOMEM);
 }
 
 static void test_nomem(void **state)
