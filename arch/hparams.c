@@ -154,8 +154,11 @@ const char *hparams_describe(const struct hparams *hp, const char *expr, char ou
         size_t i = sym ? (size_t)(sym - hp->symbols) : 0;
 
         if (sym && sym->keys && hp->symbol[i].set && !shown[i]) {
+            const struct json *v = hparams_find(hp, sym->keys);
+            const char *key = v ? json_key(v) : sym->keys;
+
             w += (size_t)snprintf(out + w, HPARAMS_TEXT_MAX - w, "%s%.*s=%" PRIu64, w ? ", " : "",
-                                  (int)strcspn(sym->keys, "|"), sym->keys, hp->symbol[i].value);
+                                  (int)strcspn(key, "|"), key, hp->symbol[i].value);
             shown[i] = true;
         }
         p += n + (p[n] != '\0');

@@ -3,6 +3,7 @@
 
 #include "convert/frontmatter.h"
 #include "convert/model_id.h"
+#include "core/file.h"
 #include "core/utf8.h"
 
 #define HUB "https://huggingface.co/"
@@ -230,18 +231,21 @@ static enum status take_card(struct builder *b, const struct card *card, struct 
     return take_list(b, AUTHORSHIP_LANGUAGES, card, languages, err);
 }
 
-/* A card that cannot be had is a note: it describes the model, it is not the model. */
+/* A malformed card, or a folder of that name, is a note: it describes the model, it is not the model. A file that
+ * cannot be read is a failure: what is written is not to depend on a disk's mood. */
 static enum status take_readme(struct builder *b, const char *path, struct notes *notes, struct err *err)
 {
     const struct card *card;
     struct err cause = {0};
     enum status st = frontmatter_load(&card, path, b->arena, &cause);
 
-    if (st == E_NOMEM)
-        return fail_nomem(err);
-    if (st)
-        return notes_add(notes, err, "%s; the model card is left out", cause.text);
-    return card ? take_card(b, card, err) : OK;
+    if (st == E_NOMEM || (st == E_IO && !path_other_kind(path, true)))
+        *err = cause;
+    else if (st)
+        st = notes_add(notes, err, "%s; the model card is left out", cause.text);
+    else if (card)
+        st = take_card(b, card, err);
+    return st;
 }
 
 /* ---- the other sources ---- */

@@ -124,7 +124,7 @@ static void consider_row(struct cut *cut, const struct row *row, int first)
 static int choose_point(const struct iq_grid *grid, const uint8_t *level, const float *x, const float *weight,
                         float scale, const float *value)
 {
-    float term[3][8];
+    float term[3 * 8];
     int key = 0;
 
     for (int k = 7; k >= 0; k--)
@@ -135,7 +135,7 @@ static int choose_point(const struct iq_grid *grid, const uint8_t *level, const 
         for (int k = 0; k < 8; k++) {
             float e = scale * value[l] - x[k];
 
-            term[l][k] = weight[k] * e * e;
+            term[8 * l + k] = weight[k] * e * e;
         }
     }
     return iq_grid_nearest8(grid, ~grid->at[key], term);
@@ -263,10 +263,13 @@ static void encode_s(const float *x, unsigned char *out, const float *weights)
 /* x[k] = scale * (level of the point - 1 + shift) */
 static void put_group(float *x, float scale, unsigned point, float shift)
 {
-    uint64_t level = iq_spread8(iq1s_codes[point]);
+    uint64_t packed = iq_spread8(iq1s_codes[point]);
+    uint8_t level[8];
 
+    memcpy(level, &packed, 8);
+#pragma GCC unroll 1
     for (int k = 0; k < 8; k++)
-        x[k] = scale * ((float)((int)(level >> 8 * k & 255) - 1) + shift);
+        x[k] = scale * ((float)(level[k] - 1) + shift);
 }
 
 void iq1_s_decode(const void *src, float *x, size_t n)

@@ -39,19 +39,19 @@ static int choose_point(const struct iq_grid *grid, int32_t key, const struct su
     if (point >= 0)
         return point;
     if (grid->dim == 8) {
-        float term[3][8];
+        float term[3 * 8];
 
         for (int level = 0; level < 3; level++) {
             for (int k = 0; k < 8; k++)
-                term[level][k] = error_term(s, at + k, scale, level);
+                term[8 * level + k] = error_term(s, at + k, scale, level);
         }
         return iq_grid_nearest8(grid, ~point, term);
     }
-    float term[8][4];
+    float term[8 * 4];
 
     for (int level = 0; level < 8; level++) {
         for (int k = 0; k < 4; k++)
-            term[level][k] = error_term(s, at + k, scale, level);
+            term[4 * level + k] = error_term(s, at + k, scale, level);
     }
     return iq_grid_nearest4(grid, ~point, term);
 }
@@ -66,36 +66,36 @@ static inline int level_for(float x, float inverse, int nlevel)
 static inline void key_group(struct trials *t, const float *x, int g, int dim, int nlevel)
 {
     int32_t key[NLANE] = {0};
+    int nlane = t->nlane;
 
     for (int k = dim - 1; k >= 0; k--) {
-        int32_t *level = t->level[g * dim + k];
+        float v = x[g * dim + k];
+        int32_t level[NLANE];
 
-        for (int c = 0; c < t->nlane; c++) {
-            level[c] = level_for(x[g * dim + k], t->inverse[c], nlevel);
+        for (int c = 0; c < nlane; c++) {
+            level[c] = level_for(v, t->inverse[c], nlevel);
             key[c] = key[c] * nlevel + level[c];
         }
+        memcpy(t->level[g * dim + k], level, sizeof level);
     }
     memcpy(t->key[g], key, sizeof key);
 }
 
 /* Levels of every value at every trial scale, moved to the grid group by group. */
-static void place_trials(struct trials *t, const struct iq_fit_kind *kind, const struct iq_grid *grid,
-                         const struct sub *s)
+static inline void place_trials(struct trials *t, const struct iq_grid *grid, const struct sub *s, int ngroup,
+                                int dim)
 {
-    int dim = grid->dim;
-
-    for (int g = 0; g < kind->n / dim; g++) {
-        if (dim == 8)
-            key_group(t, s->x, g, 8, 3);
-        else
-            key_group(t, s->x, g, 4, 8);
+    for (int g = 0; g < ngroup; g++) {
+        key_group(t, s->x, g, dim, dim == 8 ? 3 : 8);
         for (int c = 0; c < t->ntrial; c++) {
             int point = grid->at[t->key[g][c]];
 
             if (point < 0) {
                 point = choose_point(grid, t->key[g][c], s, g * dim, 1.0f / t->inverse[c]);
+                const uint8_t *level = grid->levels + point * dim;
+
                 for (int k = 0; k < dim; k++)
-                    t->level[g * dim + k][c] = grid->levels[point * dim + k];
+                    t->level[g * dim + k][c] = level[k];
             }
             t->point[g][c] = (uint16_t)point;
         }
@@ -105,13 +105,16 @@ static void place_trials(struct trials *t, const struct iq_fit_kind *kind, const
 static void sum_trials(struct trials *t, const struct iq_fit_kind *kind, const struct sub *s)
 {
     float xq[NLANE] = {0}, qq[NLANE] = {0};
+    int nlane = t->nlane;
 
     for (int i = 0; i < kind->n; i++) {
-        for (int c = 0; c < t->nlane; c++) {
+        float product = s->product[i], weight = s->weight[i];
+
+        for (int c = 0; c < nlane; c++) {
             float q = (float)(2 * t->level[i][c] + 1);
 
-            xq[c] += s->product[i] * q;
-            qq[c] += s->weight[i] * q * q;
+            xq[c] += product * q;
+            qq[c] += weight * q * q;
         }
     }
     memcpy(t->xq, xq, sizeof xq);
@@ -179,7 +182,10 @@ static void fit_sub(const struct iq_fit_kind *kind, const struct sub *s, float r
 
         t.inverse[c] = (top + (float)k * kind->step) / range;
     }
-    place_trials(&t, kind, grid, s);
+    if (grid->dim == 8)
+        place_trials(&t, grid, s, ngroup, 8);
+    else
+        place_trials(&t, grid, s, ngroup, 4);
     sum_trials(&t, kind, s);
     int winner = choose_trial(&t, scale);
     for (int g = 0; g < ngroup; g++) {

@@ -23,23 +23,23 @@
 /* Static, so that building a grid cannot fail; pages that no grid in use needs are never touched. */
 struct build {
     struct iq_grid grid;
-    uint8_t *levels, *lows;
+    uint8_t *levels, *slots;
     int32_t *at;
     uint16_t *lists;
     int nkey;
 };
 
 #define STORAGE(id, name, points, dims, shells, keys, entries)                                               \
-    static uint8_t name##_levels[(points) * (dims)], name##_lows[points];                                    \
+    static uint8_t name##_levels[(points) * (dims)], name##_slots[(points) * (dims)];                        \
     static int32_t name##_at[keys];                                                                          \
     static uint16_t name##_lists[entries];
 GRIDS(STORAGE)
 
 #define ROW(id, name, points, dims, shells, keys, entries)                                                   \
-    [IQ_GRID_##id] = {{name##_codes, points, dims, (dims) == 8 ? 3 : 8, shells, name##_levels, name##_lows,  \
+    [IQ_GRID_##id] = {{name##_codes, points, dims, (dims) == 8 ? 3 : 8, shells, name##_levels, name##_slots,  \
                        name##_at, name##_lists, entries},                                                    \
                       name##_levels,                                                                         \
-                      name##_lows,                                                                           \
+                      name##_slots,                                                                           \
                       name##_at,                                                                             \
                       name##_lists,                                                                          \
                       keys},
@@ -102,7 +102,7 @@ int iq_grid_neighbours(const struct iq_grid *grid, unsigned code, uint16_t *list
     return total;
 }
 
-int iq_grid_nearest8(const struct iq_grid *grid, int at, const float (*term)[8])
+int iq_grid_nearest8(const struct iq_grid *grid, int at, const float *term)
 {
     const uint16_t *list = grid->lists + at;
     float pair[9], triple[27], quad[81], best = FLT_MAX;
@@ -110,19 +110,19 @@ int iq_grid_nearest8(const struct iq_grid *grid, int at, const float (*term)[8])
 
     for (int b = 0; b < 3; b++) {
         for (int a = 0; a < 3; a++)
-            pair[3 * b + a] = term[a][0] + term[b][1];
+            pair[3 * b + a] = term[8 * a] + term[8 * b + 1];
     }
     for (int c = 0; c < 3; c++) {
         for (int ab = 0; ab < 9; ab++)
-            triple[9 * c + ab] = pair[ab] + term[c][2];
+            triple[9 * c + ab] = pair[ab] + term[8 * c + 2];
     }
     for (int d = 0; d < 3; d++) {
         for (int abc = 0; abc < 27; abc++)
-            quad[27 * d + abc] = triple[abc] + term[d][3];
+            quad[27 * d + abc] = triple[abc] + term[8 * d + 3];
     }
     for (int j = 1; j <= n; j++) {
-        const uint8_t *l = grid->levels + 8 * list[j];
-        float sum = quad[grid->lows[list[j]]] + term[l[4]][4] + term[l[5]][5] + term[l[6]][6] + term[l[7]][7];
+        const uint8_t *slot = grid->slots + 8 * list[j];
+        float sum = quad[slot[0]] + term[slot[4]] + term[slot[5]] + term[slot[6]] + term[slot[7]];
 
         chosen = sum < best ? list[j] : chosen;
         best = sum < best ? sum : best;
@@ -130,15 +130,15 @@ int iq_grid_nearest8(const struct iq_grid *grid, int at, const float (*term)[8])
     return chosen;
 }
 
-int iq_grid_nearest4(const struct iq_grid *grid, int at, const float (*term)[4])
+int iq_grid_nearest4(const struct iq_grid *grid, int at, const float *term)
 {
     const uint16_t *list = grid->lists + at;
     float best = FLT_MAX;
     int n = list[0], chosen = list[1];
 
     for (int j = 1; j <= n; j++) {
-        const uint8_t *l = grid->levels + 4 * list[j];
-        float sum = term[l[0]][0] + term[l[1]][1] + term[l[2]][2] + term[l[3]][3];
+        const uint8_t *slot = grid->slots + 4 * list[j];
+        float sum = term[slot[0]] + term[slot[1]] + term[slot[2]] + term[slot[3]];
 
         chosen = sum < best ? list[j] : chosen;
         best = sum < best ? sum : best;
@@ -171,10 +171,12 @@ static void build(enum iq_grid_id id)
             unsigned level = level_of(grid, grid->codes[j], k);
 
             b->levels[j * grid->dim + k] = (uint8_t)level;
+            b->slots[j * grid->dim + k] = (uint8_t)((int)level * grid->dim + k);
             key = key * grid->nlevel + (int)level;
         }
         b->at[key] = j;
-        b->lows[j] = (uint8_t)(key % 81);
+        if (grid->dim == 8)
+            b->slots[8 * j] = (uint8_t)(key % 81);
     }
     for (int key = 0; key < b->nkey; key++) {
         if (b->at[key] >= 0)

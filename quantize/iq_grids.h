@@ -26,7 +26,7 @@ struct iq_grid {
     int nlevel;       /* of a dimension: 3 or 8 */
     int nshell;       /* distances that a list covers: all points at the nshell smallest ones */
     const uint8_t *levels; /* npoint * dim */
-    const uint8_t *lows;   /* npoint, of use in eight dimensions: key of the first four */
+    const uint8_t *slots;  /* npoint * dim: level * dim + k; in eight dimensions slot 0 is the first four's key */
     const int32_t *at;     /* by key, the sum of level[k] * nlevel^k: a point's number, or ~(start of its list) */
     const uint16_t *lists; /* a list: its length, then points by ascending distance, then number */
     size_t nlist;          /* entries in lists */
@@ -39,10 +39,10 @@ const struct iq_grid *iq_grid_get(enum iq_grid_id id);
  * length. */
 int iq_grid_neighbours(const struct iq_grid *grid, unsigned code, uint16_t *list);
 
-/* The point of the list at `at` with the least sum of term[level of dimension k][k], added up in order of k; the
- * first of equals. A list's first point where every sum is NaN or infinite. */
-int iq_grid_nearest8(const struct iq_grid *grid, int at, const float (*term)[8]);
-int iq_grid_nearest4(const struct iq_grid *grid, int at, const float (*term)[4]);
+/* The point of the list at `at` with the least sum over k of term[dim * (level of dimension k) + k], added up in
+ * order of k; the first of equals. A list's first point where every sum is NaN or infinite. */
+int iq_grid_nearest8(const struct iq_grid *grid, int at, const float *term);
+int iq_grid_nearest4(const struct iq_grid *grid, int at, const float *term);
 
 /* The eight two-bit levels of a packed code as bytes, dimension 0 in the lowest. */
 static inline uint64_t iq_spread8(uint16_t code)

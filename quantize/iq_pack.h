@@ -3,7 +3,7 @@
 #ifndef QUANTIZE_IQ_PACK_H
 #define QUANTIZE_IQ_PACK_H
 
-#include "core/base.h"
+#include "kernels/floats.h"
 
 #define IQ_ELEMS 256 /* values in a block, iq4_nl's apart */
 
@@ -36,12 +36,19 @@ static inline unsigned even_signs(unsigned seven)
     return seven | (unsigned)__builtin_parity(seven) << 7;
 }
 
-/* x[i] = scale * (byte i of levels) with the sign of bit i, i < 8. Multiplied by +-1 instead of negated: that
- * keeps a NaN as it is. */
+/* x[i] = scale * (byte i of levels), negated where bit i of signs is set, i < 8. */
 static inline void put_signed8(float *x, float scale, uint64_t levels, unsigned signs)
 {
-    for (int i = 0; i < 8; i++)
-        x[i] = scale * (float)(int)(levels >> 8 * i & 255) * (signs >> i & 1 ? -1.0f : 1.0f);
+    uint8_t level[8];
+
+    memcpy(level, &levels, 8);
+    // A loop that is unrolled whole is not vectorized.
+#pragma GCC unroll 1
+    for (int i = 0; i < 8; i++) {
+        uint32_t minus = signs & 1u << i ? 0x80000000u : 0;
+
+        x[i] = float_from_bits(float_bits(scale * (float)level[i]) ^ minus);
+    }
 }
 
 /* An encoder of rows from one of a block, void encode(const float *x, unsigned char *out, const float *weights). */

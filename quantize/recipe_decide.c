@@ -246,7 +246,7 @@ static enum status check_overrides(const struct decision *d, struct notes *notes
     if (st == OK && o->mtp_type != DT_COUNT && !d->model->n_layer_mtp)
         st = fail(err, E_USAGE, "--mtp-type: the model has no MTP head");
     if (st == OK && notes && d->plain && (o->ntype || o->mtp_type != DT_COUNT))
-        st = notes_add(notes, err, "recipe %s has one float type for all: --tensor-type and --mtp-type have no effect",
+        st = notes_add(notes, err, "recipe %s treats all tensors alike: --tensor-type and --mtp-type have no effect",
                        d->recipe->name);
     return st;
 }
@@ -334,7 +334,7 @@ void recipe_explain(struct buf *out, const struct recipe_request *q, size_t i, c
         buf_printf(out, "the default of recipe %s", q->recipe->name);
         break;
     }
-    if (c->reason >= BY_PURE)
+    if (c->reason >= BY_RULE)
         explain_facts(out, &c->facts);
     if (c->type != c->wanted)
         buf_printf(out, "; written as %s, because rows of %" PRIu64 " are no multiple of %" PRIu32,

@@ -105,6 +105,10 @@ static enum status make(const struct sample_options *o, struct err *err)
     if (st == OK)
         st = sample_list(&s, err);
     if (st == OK)
+        st = sample_check_vocab(&s, err);
+    if (st == OK && o->shards > s.n)
+        st = fail(err, E_USAGE, "--shards %" PRIu64 ": the model has only %zu tensors", o->shards, s.n);
+    if (st == OK)
         st = make_folder(o->out, err);
     if (st == OK)
         st = sample_write(&s, "config.json", text.p, text.n, err);

@@ -57,6 +57,8 @@ static enum status add(void *ctx, const struct name_match *m, struct err *err)
         return wrap(err, "tensor %s", t->name);
     if (!shape_nelem(t->shape, t->rank, &t->nelem) || !dtype_nbytes(t->dtype, t->nelem, &t->nbytes))
         return fail(err, E_FORMAT, "%s: tensor %s: too large", s->hp.name, t->name);
+    if (t->nelem == 0)
+        return fail(err, E_FORMAT, "%s: tensor %s: a size is 0 (%s)", s->hp.name, t->name, m->rule->shape);
     s->n++;
     return OK;
 }

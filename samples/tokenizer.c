@@ -8,6 +8,7 @@
 
 #define TEXT_MAX (512 * MIB)
 #define NBYTE 256
+#define VOCAB_MAX 4000000
 #define NUNUSED 3 /* ids at the end that no token has: embeddings are padded */
 
 static const struct special {
@@ -61,9 +62,14 @@ static void put_bool(struct json_writer *w, const char *key, bool value)
     json_put_bool(w, value);
 }
 
+static bool is_llama(const struct sample *s)
+{
+    return strcmp(s->hp.arch->name, "llama") == 0;
+}
+
 static const char *split_regex(const struct sample *s)
 {
-    if (strcmp(s->hp.arch->name, "llama") == 0)
+    if (is_llama(s))
         return "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|"
                "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
     if (str_starts(s->hp.arch->name, "qwen35"))
@@ -114,7 +120,7 @@ static void put_model(const struct sample *s, struct json_writer *w, uint64_t nt
     json_open(w, '{');
     put_str(w, "type", "BPE");
     put_bool(w, "byte_fallback", false);
-    put_bool(w, "ignore_merges", strcmp(s->hp.arch->name, "llama") == 0);
+    put_bool(w, "ignore_merges", is_llama(s));
     json_put_key(w, "vocab");
     json_open(w, '{');
     for (uint64_t id = 0; id < ntoken; id++) {
@@ -155,6 +161,70 @@ static void put_added(struct json_writer *w, uint64_t first)
     json_close(w, ']');
 }
 
+/* Qwen's tokenizers normalize to NFC, Llama's do not. */
+static void put_normalizer(const struct sample *s, struct json_writer *w)
+{
+    json_put_key(w, "normalizer");
+    if (is_llama(s)) {
+        json_put_null(w);
+        return;
+    }
+    json_open(w, '{');
+    put_str(w, "type", "NFC");
+    json_close(w, '}');
+}
+
+static void put_piece(struct json_writer *w, const char *kind, const char *id)
+{
+    json_open(w, '{');
+    json_put_key(w, kind);
+    json_open(w, '{');
+    put_str(w, "id", id);
+    json_put_key(w, "type_id");
+    json_put_u64(w, 0);
+    json_close(w, '}');
+    json_close(w, '}');
+}
+
+/* Llama's begins every text with a special token. */
+static void put_post_processor(const struct sample *s, struct json_writer *w, uint64_t first_special)
+{
+    static const char *const sequences[] = {"single", "pair"};
+
+    json_put_key(w, "post_processor");
+    if (!is_llama(s)) {
+        put_byte_level(w);
+        return;
+    }
+    json_open(w, '{');
+    put_str(w, "type", "TemplateProcessing");
+    for (size_t i = 0; i < ARRAY_LEN(sequences); i++) {
+        json_put_key(w, sequences[i]);
+        json_open(w, '[');
+        put_piece(w, "SpecialToken", specials[0].text);
+        put_piece(w, "Sequence", "A");
+        if (i == 1)
+            put_piece(w, "Sequence", "B");
+        json_close(w, ']');
+    }
+    json_put_key(w, "special_tokens");
+    json_open(w, '{');
+    json_put_key(w, specials[0].text);
+    json_open(w, '{');
+    put_str(w, "id", specials[0].text);
+    json_put_key(w, "ids");
+    json_open(w, '[');
+    json_put_u64(w, first_special);
+    json_close(w, ']');
+    json_put_key(w, "tokens");
+    json_open(w, '[');
+    json_put_str(w, specials[0].text);
+    json_close(w, ']');
+    json_close(w, '}');
+    json_close(w, '}');
+    json_close(w, '}');
+}
+
 static enum status write_tokenizer(const struct sample *s, uint64_t ntoken, struct err *err)
 {
     struct buf text;
@@ -164,9 +234,9 @@ static enum status write_tokenizer(const struct sample *s, uint64_t ntoken, stru
     json_open(&w, '{');
     put_str(&w, "version", "1.0");
     put_added(&w, ntoken);
-    json_put_key(&w, "normalizer");
-    json_put_null(&w);
+    put_normalizer(s, &w);
     put_pre_tokenizer(s, &w);
+    put_post_processor(s, &w, ntoken);
     json_put_key(&w, "decoder");
     put_byte_level(&w);
     put_model(s, &w, ntoken);
@@ -183,6 +253,17 @@ static enum status write_text(const struct sample *s, const char *name, const ch
     return sample_write(s, name, text, strlen(text), err);
 }
 
+enum status sample_check_vocab(const struct sample *s, struct err *err)
+{
+    uint64_t vocab = 0, least = NBYTE + ARRAY_LEN(specials) + NUNUSED;
+    enum status st = hparams_eval(&s->hp, "V", &vocab, err);
+
+    if (st == OK && (vocab < least || vocab > VOCAB_MAX))
+        st = fail(err, E_FORMAT, "%s: vocab_size=%" PRIu64 ": must be %" PRIu64 " to %d", s->hp.name, vocab, least,
+                  VOCAB_MAX);
+    return st;
+}
+
 enum status sample_tokenizer(const struct sample *s, struct err *err)
 {
     static const char config[] =
@@ -194,12 +275,9 @@ enum status sample_tokenizer(const struct sample *s, struct err *err)
     static const char generation[] = "{\n  \"do_sample\": true,\n  \"temperature\": 0.6,\n  \"top_k\": 20,\n"
                                      "  \"top_p\": 0.95\n}\n";
     static const char preprocessor[] = "{\n  \"image_mean\": [0.5, 0.5, 0.5],\n  \"image_std\": [0.5, 0.5, 0.5]\n}\n";
-    uint64_t vocab;
+    uint64_t vocab = 0;
     enum status st = hparams_eval(&s->hp, "V", &vocab, err);
 
-    if (st == OK && vocab < NBYTE + ARRAY_LEN(specials) + NUNUSED)
-        st = fail(err, E_FORMAT, "%s: vocab_size=%" PRIu64 ": must be at least %zu", s->hp.name, vocab,
-                  NBYTE + ARRAY_LEN(specials) + NUNUSED);
     if (st == OK)
         st = write_tokenizer(s, vocab - ARRAY_LEN(specials) - NUNUSED, err);
     if (st == OK)

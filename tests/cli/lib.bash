@@ -145,3 +145,86 @@ END
  "model": {"type": "BPE", "vocab": {"a": 0, "b": 1, "c": 2}, "merges": [["a", "b"]]}}
 END
 }
+
+# small_config dense|moe: two layers, a head, a vision tower.
+small_config() {
+    local kind=ForConditionalGeneration sizes='"intermediate_size": 64'
+    if [ "$1" = moe ]; then
+        kind=MoeForConditionalGeneration
+        sizes='"moe_intermediate_size": 16,
+    "num_experts": 4,
+    "num_experts_per_tok": 2,
+    "shared_expert_intermediate_size": 16'
+    fi
+    cat <<END
+{
+  "architectures": ["Qwen3_5$kind"],
+  "text_config": {
+    "full_attention_interval": 2,
+    "head_dim": 16,
+    "hidden_size": 32,
+    $sizes,
+    "linear_conv_kernel_dim": 4,
+    "linear_key_head_dim": 8,
+    "linear_num_key_heads": 2,
+    "linear_num_value_heads": 4,
+    "linear_value_head_dim": 8,
+    "max_position_embeddings": 1024,
+    "mtp_num_hidden_layers": 1,
+    "num_attention_heads": 4,
+    "num_hidden_layers": 2,
+    "num_key_value_heads": 2,
+    "rms_norm_eps": 1e-06,
+    "rope_parameters": {
+      "mrope_section": [1, 1, 0],
+      "partial_rotary_factor": 0.25,
+      "rope_theta": 10000,
+      "rope_type": "default"
+    },
+    "tie_word_embeddings": false,
+    "vocab_size": 320
+  },
+  "vision_config": {
+    "depth": 1,
+    "hidden_size": 16,
+    "intermediate_size": 32,
+    "num_heads": 2,
+    "num_position_embeddings": 16,
+    "out_hidden_size": 32,
+    "patch_size": 4,
+    "temporal_patch_size": 2
+  }
+}
+END
+}
+
+# small_model dense|moe DIR [MKSAMPLE_FLAG]...: a checkpoint of 150 kB.
+small_model() {
+    local config
+    config=$(mktemp) && small_config "$1" >"$config"
+    "$MKSAMPLE" "$config" -o "$2" "${@:3}"
+    rm "$config"
+}
+
+# edit_header FILE SED_SCRIPT: changes the JSON header of a safetensors file in place.
+edit_header() {
+    local n header
+    n=$(od -An -t u8 -N 8 "$1")
+    header=$(tail -c +9 "$1" | head -c "$n" | sed -E "$2")
+    { le 8 ${#header}; printf %s "$header"; tail -c +$((n + 9)) "$1"; } >"$1.new"
+    mv "$1.new" "$1"
+}
+
+# convert_to OUT ARGUMENT...: what a conversion answers, and what it leaves behind when it fails.
+convert_to() {
+    local out=$1 status file
+    shift
+    rm -f "$out" "$out.partial" "$out.journal"
+    "$SCION" convert -q "$@" -o "$out"
+    status=$?
+    echo "exit $status"
+    [ $status -eq 0 ] && return
+    for file in "$out" "$out.partial" "$out.journal"; do
+        [ -e "$file" ] && echo "left behind: $file"
+    done
+}

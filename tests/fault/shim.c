@@ -114,10 +114,14 @@ static bool listed(const char *list, const char *name)
     return false;
 }
 
-__attribute__((constructor)) static void set_up(void)
+/* Before the first call of all, which may come from a library that is set up earlier than this one. */
+static void find_all(void)
 {
-    const char *list = getenv("FAULT_CALL");
+    static bool begun;
 
+    if (begun)
+        return;
+    begun = true;
     find(&real_calloc, "calloc");
     find(&real_malloc, "malloc");
     find(&real_realloc, "realloc");
@@ -131,6 +135,13 @@ __attribute__((constructor)) static void set_up(void)
     find(&real_ftruncate, "ftruncate64");
     find(&real_pthread_create, "pthread_create");
     find(&real_open, "open64");
+}
+
+__attribute__((constructor)) static void set_up(void)
+{
+    const char *list = getenv("FAULT_CALL");
+
+    find_all();
     for (int i = 0; list && i < CALL_COUNT; i++)
         selected[i] = listed(list, names[i]) || (i <= POSIX_MEMALIGN && listed(list, "alloc"));
     error = (int)number("FAULT_ERRNO");
@@ -197,6 +208,7 @@ static bool fits(size_t *n)
 
 void *malloc(size_t n)
 {
+    find_all();
     if (!real_malloc)
         return from_store(n);
     return fails(MALLOC, ENOMEM) ? NULL : real_malloc(n);
@@ -204,6 +216,7 @@ void *malloc(size_t n)
 
 void *calloc(size_t count, size_t n)
 {
+    find_all();
     if (!real_calloc)
         return from_store(count * n);
     return fails(CALLOC, ENOMEM) ? NULL : real_calloc(count, n);
@@ -216,6 +229,7 @@ void *realloc(void *p, size_t n)
 
         return moved ? memcpy(moved, p, n) : NULL;
     }
+    find_all();
     if (!real_realloc)
         return from_store(n);
     return fails(REALLOC, ENOMEM) ? NULL : real_realloc(p, n);
