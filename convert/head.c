@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What happens to the multi-token-prediction head: the config's promise against the tensors. */
 #include "convert/build_int.h"
-#include "formats/st.h"
 
 #define HEAD_MAX_LAYERS 4096 /* as many as a config may promise */
 
@@ -56,43 +55,71 @@ static enum status note_hidden(struct builder *b, struct err *err)
                      more);
 }
 
-static enum status holds_head(const char *path, bool *holds, struct err *err)
+/* Adds the head's tensors of an opened shard to the source; *n gets how many. */
+static enum status take_head(struct source *source, const struct source *shard, const char *path, size_t *n,
+                             struct err *err)
 {
-    struct source *shard = NULL;
-    enum status s = source_open(&shard, path, err);
+    enum status s = OK;
+    uint32_t file = 0;
 
-    *holds = false;
-    for (size_t i = 0; s == OK && i < shard->ntensor && !*holds; i++)
-        *holds = name_is_mtp(shard->tensors[i].name);
-    source_close(shard);
+    *n = 0;
+    for (size_t i = 0; i < shard->ntensor && s == OK; i++) {
+        struct tensor t = shard->tensors[i];
+
+        if (!name_is_mtp(t.name) || source_find(source, t.name))
+            continue;
+        if ((*n)++ == 0)
+            s = source_add_file(source, path, &file, err);
+        t.file = file;
+        t.name = arena_strdup(&source->arena, t.name);
+        if (s == OK)
+            s = t.name ? source_add_tensor(source, &t, err) : fail_nomem(err);
+    }
     return s;
 }
 
-/* Brings in a shard that the index does not list when it holds the head that the config promises. */
+/* Looks for the promised head in a shard that the index does not list. One that cannot be read is not needed. */
+static enum status adopt_shard(struct builder *b, const char *name, bool *adopted, struct err *err)
+{
+    const char *path = source_beside(b->source, name);
+    struct source *shard = NULL;
+    struct err reason = {0};
+    size_t n = 0;
+
+    *adopted = false;
+    if (!path)
+        return OK;
+    enum status s = source_open(&shard, path, &reason);
+    if (s == E_NOMEM)
+        return fail_nomem(err);
+    if (s != OK)
+        return notes_add(&b->plan->notes, err, "%s: ignored", reason.text);
+    if (shard->kind == SOURCE_SAFETENSORS)
+        s = take_head(b->source, shard, path, &n, err);
+    source_close(shard);
+    *adopted = n > 0;
+    if (s == OK && n > 0)
+        s = notes_add(&b->plan->notes, err, "%s: not in the index, but it holds the promised head: %zu tensors converted",
+                      name, n);
+    return s;
+}
+
+/* Takes the shards out of the list of unlisted ones whose head is brought in. */
 static enum status adopt_unlisted(struct builder *b, struct err *err)
 {
     struct source *source = b->source;
     enum status s = OK;
+    size_t kept = 0;
 
-    for (size_t i = 0; i < source->nunlisted && s == OK; i++) {
-        const char *path = source_beside(source, source->unlisted[i]);
-        bool holds = false;
+    for (size_t i = 0; i < source->nunlisted; i++) {
+        bool adopted = false;
 
-        if (!path)
-            continue;
-        s = holds_head(path, &holds, err);
-        if (s == OK && holds) {
-            uint32_t file;
-
-            s = source_add_file(source, path, &file, err);
-            if (s == OK)
-                s = st_read(source, file, err);
-            if (s == OK)
-                s = notes_add(&b->plan->notes, err, "%s: not in the index, but it holds the promised head: converted",
-                              source->unlisted[i]);
-            source->unlisted[i] = NULL;
-        }
+        if (s == OK)
+            s = adopt_shard(b, source->unlisted[i], &adopted, err);
+        if (!adopted)
+            source->unlisted[kept++] = source->unlisted[i];
     }
+    source->nunlisted = kept;
     return s;
 }
 
@@ -101,8 +128,7 @@ static enum status note_unlisted(struct builder *b, struct err *err)
     enum status s = OK;
 
     for (size_t i = 0; i < b->source->nunlisted && s == OK; i++)
-        if (b->source->unlisted[i])
-            s = notes_add(&b->plan->notes, err, "%s: not in the index, not converted", b->source->unlisted[i]);
+        s = notes_add(&b->plan->notes, err, "%s: not in the index, not converted", b->source->unlisted[i]);
     return s;
 }
 

@@ -268,7 +268,24 @@ static void weigh_group(const float *x, float *w)
         w[i] = rms + fabsf(x[i]);
 }
 
-/* A code beyond six bits (only a negative scale's or minimum's) leaves its upper bits in the neighbours. */
+/* What q4_K and q5_K differ in, besides the fifth bits. */
+struct kind45 {
+    size_t nbyte;
+    struct min_search plain; /* without importance */
+    bool caps_fitted;
+};
+
+static const struct kind45 q4_k = {Q4_K_BYTES, {15, -1.0f, 0.1f, 20, false}, false};
+static const struct kind45 q5_k = {Q5_K_BYTES, {31, -0.5f, 0.1f, 15, false}, true};
+
+/* A code beyond six bits, which is the low byte of a negative scale's code, becomes 63, */
+static void cap_sixes(uint8_t *codes)
+{
+    for (int g = 0; g < 8; g++)
+        codes[g] = codes[g] < 63 ? codes[g] : 63;
+}
+
+/* or else leaves its upper bits in its neighbours. */
 static void put_sixes(unsigned char *out, const uint8_t *scale, const uint8_t *min)
 {
     for (int g = 0; g < 4; g++) {
@@ -279,36 +296,34 @@ static void put_sixes(unsigned char *out, const uint8_t *scale, const uint8_t *m
 }
 
 /* Up to the packing of codes, which are left in run->codes. */
-static void q45_k_scales(struct run *run, unsigned char *out, size_t nbyte, const struct min_search *plain)
+static void q45_k_scales(struct run *run, unsigned char *out, const struct kind45 *kind)
 {
     struct scale_search search = whole_run(run);
     struct fitted f;
 
     if (run->importance) {
         weigh_importance(run, 2.0f);
-        scale_search_min(&search, &(struct min_search){plain->nlevel, -0.9f, 0.05f, 36, false});
+        scale_search_min(&search, &(struct min_search){kind->plain.nlevel, -0.9f, 0.05f, 36, false});
     } else {
         for (size_t i = 0; i < run->nsuper * K_ELEMS; i += 32)
             weigh_group(run->x + i, run->weights + i);
-        scale_search_min(&search, plain);
+        scale_search_min(&search, &kind->plain);
     }
     fit_scales(run, 63, &f);
-    for (size_t b = 0; b < run->nsuper; b++, out += nbyte) {
+    for (size_t b = 0; b < run->nsuper; b++, out += kind->nbyte) {
         f16_put(out, f.d[b]);
         f16_put(out + 2, f.dmin[b]);
         float d = f16_get(out), dmin = f16_get(out + 2);
-        if (!run->importance) {
-            for (size_t g = 8 * b; g < 8 * b + 8; g++) {
-                f.scale[g] = f.scale[g] < 63 ? f.scale[g] : 63;
-                f.min[g] = f.min[g] < 63 ? f.min[g] : 63;
-            }
+        if (!run->importance || kind->caps_fitted) {
+            cap_sixes(f.scale + 8 * b);
+            cap_sixes(f.min + 8 * b);
         }
         put_sixes(out + K_SIXES, f.scale + 8 * b, f.min + 8 * b);
         for (int g = 0; g < 8; g++) {
             size_t at = b * K_ELEMS + 32 * (size_t)g;
 
             recode_with_min(run->x + at, 32, d * (float)k_six_scale(out + K_SIXES, g),
-                            dmin * (float)k_six_min(out + K_SIXES, g), plain->nlevel, run->codes + at);
+                            dmin * (float)k_six_min(out + K_SIXES, g), kind->plain.nlevel, run->codes + at);
         }
     }
 }
@@ -322,14 +337,14 @@ static void put_nibbles(unsigned char *out, const uint8_t *codes)
 
 static void q4_k_run(struct run *run, unsigned char *out)
 {
-    q45_k_scales(run, out, Q4_K_BYTES, &(struct min_search){15, -1.0f, 0.1f, 20, false});
+    q45_k_scales(run, out, &q4_k);
     for (size_t b = 0; b < run->nsuper; b++)
         put_nibbles(out + b * Q4_K_BYTES + Q4_K_QS, run->codes + b * K_ELEMS);
 }
 
 static void q5_k_run(struct run *run, unsigned char *out)
 {
-    q45_k_scales(run, out, Q5_K_BYTES, &(struct min_search){31, -0.5f, 0.1f, 15, false});
+    q45_k_scales(run, out, &q5_k);
     for (size_t b = 0; b < run->nsuper; b++, out += Q5_K_BYTES) {
         const uint8_t *codes = run->codes + b * K_ELEMS;
 

@@ -57,20 +57,20 @@ static unsigned level_of(const struct iq_grid *grid, unsigned code, int k)
     return code >> bits * (unsigned)k & ((1u << bits) - 1);
 }
 
-/* Squared distance of half a code (dim / 2 dimensions) to every other half. */
+/* Squared distance of half a code (dim / 2 dimensions) to every other half, one dimension after the other. */
 static void measure_halves(const struct iq_grid *grid, unsigned half, uint8_t *distance)
 {
-    unsigned n = 1u << level_bits(grid) * (unsigned)grid->dim / 2;
+    int nlevel = 1 << level_bits(grid), n = 1;
 
-    for (unsigned other = 0; other < n; other++) {
-        int sum = 0;
+    distance[0] = 0;
+    for (int k = 0; k < grid->dim / 2; k++, n *= nlevel) {
+        // level 0 last: it replaces what the others start from
+        for (int level = nlevel - 1; level >= 0; level--) {
+            int diff = level - (int)level_of(grid, half, k);
 
-        for (int k = 0; k < grid->dim / 2; k++) {
-            int diff = (int)level_of(grid, half, k) - (int)level_of(grid, other, k);
-
-            sum += diff * diff;
+            for (int other = 0; other < n; other++)
+                distance[level * n + other] = (uint8_t)(distance[other] + diff * diff);
         }
-        distance[other] = (uint8_t)sum;
     }
 }
 

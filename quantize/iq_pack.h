@@ -39,16 +39,22 @@ static inline unsigned even_signs(unsigned seven)
 /* x[i] = scale * (byte i of levels), negated where bit i of signs is set, i < 8. */
 static inline void put_signed8(float *x, float scale, uint64_t levels, unsigned signs)
 {
+#define MINUS(n) {(n & 1u) << 31, (n & 2u) << 30, (n & 4u) << 29, (n & 8u) << 28}
+    static const uint32_t minus_of[16][4] = {
+        MINUS(0), MINUS(1), MINUS(2),  MINUS(3),  MINUS(4),  MINUS(5),  MINUS(6),  MINUS(7),
+        MINUS(8), MINUS(9), MINUS(10), MINUS(11), MINUS(12), MINUS(13), MINUS(14), MINUS(15),
+    };
+#undef MINUS
     uint8_t level[8];
+    uint32_t minus[8];
 
     memcpy(level, &levels, 8);
+    memcpy(minus, minus_of[signs & 15], 16);
+    memcpy(minus + 4, minus_of[signs >> 4 & 15], 16);
     // A loop that is unrolled whole is not vectorized.
 #pragma GCC unroll 1
-    for (int i = 0; i < 8; i++) {
-        uint32_t minus = signs & 1u << i ? 0x80000000u : 0;
-
-        x[i] = float_from_bits(float_bits(scale * (float)level[i]) ^ minus);
-    }
+    for (int i = 0; i < 8; i++)
+        x[i] = float_from_bits(float_bits(scale * (float)level[i]) ^ minus[i]);
 }
 
 /* An encoder of rows from one of a block, void encode(const float *x, unsigned char *out, const float *weights). */

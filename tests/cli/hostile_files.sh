@@ -64,6 +64,19 @@ fresh; edit_header model/$second 's/mtp.norm.weight/stray/'; sed -i '/mtp.norm.w
 run "$SCION" convert --force --mtp drop model -o out.gguf 2>&1 | grep -v fingerprint
 rm out.gguf
 
+# So for whole shards: one with all tensors gives its head, one that cannot be read is only named.
+fresh
+grep -v '"mtp\.' whole/$index | sed -E -z 's/,(\n *\})/\1/' >model/$index
+edit_header model/$second 's/"mtp\./"old./g'
+small_model dense all
+cp all/model.safetensors model/all.safetensors
+printf 'version https://git-lfs.github.com/spec/v1' >model/pointer.safetensors
+run "$SCION" convert model -o out.gguf 2>&1 | grep -v fingerprint
+run "$SCION" inspect out.gguf | grep MTP
+run "$SCION" convert --force model -o model/all.safetensors 2>&1 | grep -v fingerprint
+run "$SCION" convert --force --mtp drop model -o model/pointer.safetensors 2>&1 | grep -v fingerprint
+rm out.gguf
+
 # What stands beside the tensors.
 for name in config.json tokenizer.json tokenizer_config.json; do
     for kind in fifo folder link empty array pointer; do

@@ -29,6 +29,6 @@ convert_to out.gguf --max-memory 18446744073709551615 --threads 256 --split-max-
 mv out.gguf first.gguf
 convert_to out.gguf --max-memory 64M --threads 1 model
 cmp first.gguf out.gguf && rm out.gguf
-convert_to out.gguf --name "$(printf '%100000s' | tr ' ' x)" model
+convert_to out.gguf --name "$(zeros 100000 | tr '\0' x)" model
 convert_to out2.gguf --name $'a\e[31m\n\tb' model
 "$SCION" inspect -m out2.gguf | grep general.name

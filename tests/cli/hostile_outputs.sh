@@ -53,7 +53,7 @@ refused folder/x.gguf
 refused missing/x.gguf
 refused missing/
 refused model/config.json/x.gguf
-refused "$(printf '%300s' | tr ' ' x)" 2>&1 | sed 's/x\{100,\}/xxx/'
+refused "$(zeros 300 | tr '\0' x)" 2>&1 | sed 's/x\{100,\}/xxx/'
 touch there
 refused there
 refused there --force

@@ -11,6 +11,7 @@
  *   FAULT_DISK   bytes that pwrite and write may put before the disk is full
  *   FAULT_KILL   number of the pwrite that stops half way with SIGKILL
  *   FAULT_INT    number of the pwrite before which SIGINT arrives
+ *   FAULT_STOP   number of the pwrite before which SIGSTOP arrives
  *   FAULT_COUNT  file that gets, when the program ends, "CALLS BYTES": those that FAULT_CALL selects, and bytes
  *                that pwrite put
  */
@@ -50,7 +51,7 @@ static const char *const names[CALL_COUNT] = {"malloc", "calloc", "realloc",   "
                                               "write",  "fsync",  "rename",    "ftruncate", "pthread_create", "open"};
 
 static bool selected[CALL_COUNT];
-static long at, kill_at, int_at;
+static long at, kill_at, int_at, stop_at;
 static int error;
 static bool shorten, interrupt, limited;
 static atomic_long ncall, npwrite, nwritten, room, turn;
@@ -147,6 +148,7 @@ __attribute__((constructor)) static void set_up(void)
     error = (int)number("FAULT_ERRNO");
     kill_at = number("FAULT_KILL");
     int_at = number("FAULT_INT");
+    stop_at = number("FAULT_STOP");
     shorten = getenv("FAULT_SHORT") != NULL;
     interrupt = getenv("FAULT_EINTR") != NULL;
     limited = getenv("FAULT_DISK") != NULL;
@@ -264,8 +266,8 @@ ssize_t pwrite64(int fd, const void *p, size_t n, off64_t off)
         (void)!real_pwrite(fd, p, n / 2, off);
         kill(getpid(), SIGKILL);
     }
-    if (call == int_at)
-        kill(getpid(), SIGINT);
+    if (call == int_at || call == stop_at)
+        kill(getpid(), call == int_at ? SIGINT : SIGSTOP);
     if (fails(PWRITE, EIO) || is_interrupted() || !fits(&n))
         return -1;
     ssize_t put = real_pwrite(fd, p, half(n), off);

@@ -347,6 +347,8 @@ static void listing_load(struct listing *l, const char *path)
         char *name = line + 1, *dtype = strchr(name, '\t'), *shape = dtype ? strchr(dtype + 1, '\t') : NULL;
 
         assert_non_null(shape);
+        if (!shape)
+            return; // for the compiler: the assertion does not come back
         line = strchr(shape, '\n');
         *dtype = *shape = '\0';
         if (line)

@@ -88,8 +88,8 @@ static void test_names(void **state)
         assert_string_equal(r->name, cases[i].name);
         recipe_free(r);
     }
-    assert_int_equal(recipe_load(&r, "Q4KM", &err), E_USAGE);
-    assert_string_equal(err.text, "no recipe or file is called \"Q4KM\"; did you mean \"Q4_K_M\"?");
+    assert_int_equal(recipe_load(&r, "Q4_KM", &err), E_USAGE);
+    assert_string_equal(err.text, "no recipe or file is called \"Q4_KM\"; did you mean \"Q4_K_M\"?");
     assert_int_equal(recipe_load(&r, "output-q6", &err), E_USAGE); // a group
     assert_int_equal(recipe_load(&r, "NVFP4", &err), E_USAGE);
     assert_int_equal(recipe_load(&r, "something else", &err), E_USAGE);
