@@ -60,20 +60,20 @@ struct tensor_form {
 };
 
 enum {
-    RULE_OPTIONAL = 1,    /* may be missing */
-    RULE_FUSED = 2,       /* of the fused expert layout: either these or the per-expert ones are there */
-    RULE_PER_EXPERT = 4,  /* one source tensor per expert ({e}), stacked; emitted in table order once the
-                             layer's last expert tensor has been met */
-    RULE_PATCH = 8,       /* GGUF type F16 in an F16 file, else F32 */
+    RULE_OPTIONAL = 1,   /* may be missing */
+    RULE_FUSED = 2,      /* of the fused expert layout: either these or the per-expert ones are there */
+    RULE_PER_EXPERT = 4, /* one source tensor per expert ({e}), stacked; emitted in table order once the
+                            layer's last expert tensor has been met */
+    RULE_PATCH = 8,      /* GGUF type F16 in an F16 file, else F32 */
 };
 
 struct tensor_rule {
     enum tensor_scope scope;
-    const char *hf;    /* {e}: expert number */
-    const char *gguf;  /* NULL when the form has parts */
-    const char *shape; /* of the source tensor (of one expert, with {e}), outermost first */
-    unsigned in;       /* IN_* bits, for SCOPE_LAYER */
-    unsigned flags;    /* RULE_* bits */
+    const char *hf;                 /* {e}: expert number */
+    const char *gguf;               /* NULL when the form has parts */
+    const char *shape;              /* of the source tensor (of one expert, with {e}), outermost first */
+    unsigned in;                    /* IN_* bits, for SCOPE_LAYER */
+    unsigned flags;                 /* RULE_* bits */
     const struct tensor_form *form; /* NULL: as it is */
 };
 
@@ -84,10 +84,10 @@ struct symbol {
 };
 
 enum key_kind {
-    KEY_U32,       /* integer from the config keys */
-    KEY_F32,       /* number from the config keys */
-    KEY_EXPR,      /* u32 from an expression */
-    KEY_FUNCTION,  /* computed by a function, which may add several keys or none */
+    KEY_U32,      /* integer from the config keys */
+    KEY_F32,      /* number from the config keys */
+    KEY_EXPR,     /* u32 from an expression */
+    KEY_FUNCTION, /* computed by a function, which may add several keys or none */
 };
 
 /* One metadata key (or group) of the converted file, in writing order. */
@@ -102,7 +102,6 @@ struct key_rule {
 enum check_kind {
     CHECK_POSITIVE, /* right is NULL */
     CHECK_MULTIPLE,
-    CHECK_EQUAL,
     CHECK_AT_MOST,
 };
 
@@ -127,24 +126,25 @@ enum vocab_kind {
 
 /* The vision tower of a family, converted to a file of its own. */
 struct vision_arch {
-    const char *prefix;                /* of its tensors, after the wrapper's "model." */
-    const char *layer_hf, *layer_gguf; /* what stands before a layer's names, with {i} */
-    const char *depth;                 /* number of layers (expression) */
-    const char *projector;             /* GGUF's clip.projector_type */
+    const char *prefix;                      /* of its tensors, after the wrapper's "model." */
+    const char *layer_hf, *layer_gguf;       /* what stands before a layer's names, with {i} */
+    const char *depth;                       /* number of layers (expression) */
+    const char *projector;                   /* GGUF's clip.projector_type */
     const struct tensor_rule *const *tables; /* as below */
-    const struct symbol *symbols;      /* over vision_config */
-    const struct config_check *checks; /* as below */
+    const struct symbol *symbols;            /* over vision_config */
+    const struct config_check *checks;       /* as below */
 };
 
 struct arch {
-    const char *name;              /* GGUF's general.architecture */
-    const char *const *hf_classes; /* names in config.json's architectures; NULL ends */
+    const char *name;                        /* GGUF's general.architecture */
+    const char *const *hf_classes;           /* names in config.json's architectures; NULL ends */
     const struct tensor_rule *const *tables; /* each ends with hf NULL; NULL ends */
     const struct symbol *symbols;
     const struct config_check *checks;     /* ends with left NULL */
     const struct config_default *defaults; /* ends with key NULL; may be NULL */
     const struct key_rule *keys;           /* after the generic ones; ends with key NULL; may be NULL */
-    const char *full_interval; /* every n-th layer has full attention, the others linear (expression); NULL: all full */
+    const char *full_interval; /* every n-th layer has full attention, the others linear (expression); NULL:
+                                  all full */
     bool has_mtp;
     enum vocab_kind vocab;
     const struct vision_arch *vision; /* NULL: none known */

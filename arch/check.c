@@ -26,8 +26,6 @@ enum status check_symbols(const struct hparams *hp, const struct config_check *r
             return s;
         if (rows->kind == CHECK_MULTIPLE && left % right != 0)
             reason = "is no multiple of";
-        if (rows->kind == CHECK_EQUAL && left != right)
-            reason = "differs from";
         if (rows->kind == CHECK_AT_MOST && left > right)
             reason = "is more than";
         if (!reason)
@@ -50,7 +48,8 @@ static enum status check_object(const struct hparams *hp, const struct json *v, 
 
 enum status check_kinds(const struct hparams *hp, struct err *err)
 {
-    static const char *const sections[] = {"rope_parameters", "rope_scaling", "quantization", "quantization_config"};
+    static const char *const sections[] = {"rope_parameters", "rope_scaling", "quantization",
+                                           "quantization_config"};
     static const char *const parts[] = {"full_attention", "sliding_attention"};
     enum status s = OK;
 

@@ -23,14 +23,18 @@ static const struct tensor_part gate_up_parts[] = {
     {0},
 };
 
-const struct tensor_form form_split_gate_up = {.name = "split gate and up", .axis = 1, .parts = gate_up_parts};
+const struct tensor_form form_split_gate_up = {
+    .name = "split gate and up", .axis = 1, .parts = gate_up_parts};
 
 const struct tensor_rule rules_experts[] = {
     {SCOPE_LAYER, "mlp.gate.weight", "ffn_gate_inp.weight", "E,H", IN_ALL, 0, NULL},
     {SCOPE_LAYER, "mlp.experts.gate_up_proj", NULL, "E,2*FE,H", IN_ALL, RULE_FUSED, &form_split_gate_up},
     {SCOPE_LAYER, "mlp.experts.down_proj", "ffn_down_exps.weight", "E,H,FE", IN_ALL, RULE_FUSED, NULL},
-    {SCOPE_LAYER, "mlp.experts.{e}.down_proj.weight", "ffn_down_exps.weight", "H,FE", IN_ALL, RULE_PER_EXPERT, NULL},
-    {SCOPE_LAYER, "mlp.experts.{e}.gate_proj.weight", "ffn_gate_exps.weight", "FE,H", IN_ALL, RULE_PER_EXPERT, NULL},
-    {SCOPE_LAYER, "mlp.experts.{e}.up_proj.weight", "ffn_up_exps.weight", "FE,H", IN_ALL, RULE_PER_EXPERT, NULL},
+    {SCOPE_LAYER, "mlp.experts.{e}.down_proj.weight", "ffn_down_exps.weight", "H,FE", IN_ALL, RULE_PER_EXPERT,
+     NULL},
+    {SCOPE_LAYER, "mlp.experts.{e}.gate_proj.weight", "ffn_gate_exps.weight", "FE,H", IN_ALL, RULE_PER_EXPERT,
+     NULL},
+    {SCOPE_LAYER, "mlp.experts.{e}.up_proj.weight", "ffn_up_exps.weight", "FE,H", IN_ALL, RULE_PER_EXPERT,
+     NULL},
     {0},
 };

@@ -11,8 +11,8 @@ struct expr_symbols {
     enum status (*value)(void *ctx, struct slice name, uint64_t *v, struct err *err);
 };
 
-/* E_FORMAT for a division by zero or with a remainder, a negative or a too large result: the numbers come from
- * a config. A text that is no expression is E_BUG. */
+/* E_FORMAT for a division by zero or with a remainder, a negative or a too large result: the numbers come
+ * from a config. A text that is no expression is E_BUG. */
 enum status expr_eval(struct slice text, const struct expr_symbols *symbols, uint64_t *v, struct err *err);
 
 #endif

@@ -58,7 +58,8 @@ enum status hparams_refuse(const struct hparams *hp, const struct json *v, const
             snprintf(number, sizeof number, "%.17g", d);
         return fail(err, E_FORMAT, "%s: %s=%s: must be %s", hp->name, json_key(v), number, must);
     }
-    return fail(err, E_FORMAT, "%s: %s: is %s, must be %s", hp->name, json_key(v), json_kind_name(json_kind(v)), must);
+    return fail(err, E_FORMAT, "%s: %s: is %s, must be %s", hp->name, json_key(v),
+                json_kind_name(json_kind(v)), must);
 }
 
 enum status hparams_num(const struct hparams *hp, const char *keys, bool *found, double *v, struct err *err)
@@ -188,8 +189,8 @@ static enum status read_symbols(struct hparams *hp, struct err *err)
     return OK;
 }
 
-enum status hparams_shape(const struct hparams *hp, const char *shape, uint64_t out[TENSOR_MAX_RANK], uint32_t *rank,
-                          struct err *err)
+enum status hparams_shape(const struct hparams *hp, const char *shape, uint64_t out[TENSOR_MAX_RANK],
+                          uint32_t *rank, struct err *err)
 {
     *rank = 0;
     for (const char *p = shape; *p;) {
@@ -208,7 +209,8 @@ enum status hparams_shape(const struct hparams *hp, const char *shape, uint64_t 
 /* ---- reading ---- */
 
 /* The first of a section's architectures; *class stays when the section has none. */
-static enum status read_class(const struct json *section, const char *name, const char **class, struct err *err)
+static enum status read_class(const struct json *section, const char *name, const char **class,
+                              struct err *err)
 {
     const struct json *list = json_get(section, "architectures");
     const char *first = list && json_kind(list) == JSON_K_ARRAY ? json_str(json_first(list)) : NULL;
@@ -239,15 +241,16 @@ static enum status unknown_class(const char *class, const char *name, struct err
 static enum status read_layers(struct hparams *hp, struct err *err)
 {
     bool found;
-    enum status s = hparams_u64(hp, "n_layers|num_hidden_layers|n_layer|num_layers", &found, &hp->n_layer, err);
+    enum status s =
+        hparams_u64(hp, "n_layers|num_hidden_layers|n_layer|num_layers", &found, &hp->n_layer, err);
 
     if (s != OK)
         return s;
     if (!found)
         return fail(err, E_FORMAT, "%s: num_hidden_layers is missing", hp->name);
     if (hp->n_layer == 0 || hp->n_layer > MAX_LAYERS)
-        return fail(err, E_FORMAT, "%s: num_hidden_layers=%" PRIu64 ": must be 1 to %d", hp->name, hp->n_layer,
-                    MAX_LAYERS);
+        return fail(err, E_FORMAT, "%s: num_hidden_layers=%" PRIu64 ": must be 1 to %d", hp->name,
+                    hp->n_layer, MAX_LAYERS);
     if (hp->arch->has_mtp) {
         s = hparams_u64(hp, "mtp_num_hidden_layers|num_nextn_predict_layers", &found, &hp->promised, err);
         if (s == OK && hp->promised > MAX_LAYERS)
@@ -264,14 +267,16 @@ enum status hparams_read(struct hparams *hp, const struct json *config, const ch
     if (json_kind(config) != JSON_K_OBJECT)
         return fail(err, E_FORMAT, "%s: is %s, not an object", name, json_kind_name(json_kind(config)));
     if (text && json_kind(text) != JSON_K_OBJECT)
-        return fail(err, E_FORMAT, "%s: text_config is %s, not an object", name, json_kind_name(json_kind(text)));
+        return fail(err, E_FORMAT, "%s: text_config is %s, not an object", name,
+                    json_kind_name(json_kind(text)));
     const char *class = NULL;
     enum status s = read_class(config, name, &class, err);
     if (s == OK)
         s = read_class(text, name, &class, err);
     if (s != OK)
         return s;
-    *hp = (struct hparams){.root = config, .text = text ? text : config, .name = name, .wrapper = text != NULL};
+    *hp =
+        (struct hparams){.root = config, .text = text ? text : config, .name = name, .wrapper = text != NULL};
     hp->arch = class ? arch_find(class) : NULL;
     if (!hp->arch)
         return unknown_class(class, name, err);

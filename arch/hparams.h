@@ -16,10 +16,10 @@ struct hparams {
     const struct symbol *symbols;
     const char *name; /* the config's path, for errors; borrowed */
     const char *hf_class;
-    bool wrapper;      /* text_config exists: inside a vision-language wrapper */
-    uint64_t n_layer;  /* of the trunk */
-    uint64_t promised; /* head layers that the config promises */
-    uint64_t n_mtp;    /* head layers that the output has; set by whoever plans it */
+    bool wrapper;       /* text_config exists: inside a vision-language wrapper */
+    uint64_t n_layer;   /* of the trunk */
+    uint64_t promised;  /* head layers that the config promises */
+    uint64_t n_mtp;     /* head layers that the output has; set by whoever plans it */
     uint32_t file_type; /* general.file_type; set likewise */
     struct {
         bool set;
@@ -38,7 +38,8 @@ const struct json *hparams_find(const struct hparams *hp, const char *keys);
 /* As numbers, with what the model's class assumes where the config has nothing or null. *found tells
  * whether there is a value. E_FORMAT when it is no number, or no integer in [0, 2^53]. */
 enum status hparams_num(const struct hparams *hp, const char *keys, bool *found, double *v, struct err *err);
-enum status hparams_u64(const struct hparams *hp, const char *keys, bool *found, uint64_t *v, struct err *err);
+enum status hparams_u64(const struct hparams *hp, const char *keys, bool *found, uint64_t *v,
+                        struct err *err);
 
 /* A rope parameter: rope_parameters (or rope_scaling, or their full_attention part), else the old top-level
  * key of that meaning; NULL when there is none. Keys are rope_parameters' own: "rope_theta". */
@@ -56,8 +57,8 @@ enum status hparams_eval(const struct hparams *hp, const char *expr, uint64_t *v
 const char *hparams_describe(const struct hparams *hp, const char *expr, char out[HPARAMS_TEXT_MAX]);
 
 /* A rule's source shape. */
-enum status hparams_shape(const struct hparams *hp, const char *shape, uint64_t out[TENSOR_MAX_RANK], uint32_t *rank,
-                          struct err *err);
+enum status hparams_shape(const struct hparams *hp, const char *shape, uint64_t out[TENSOR_MAX_RANK],
+                          uint32_t *rank, struct err *err);
 
 /* IN_LINEAR or IN_FULL for a trunk layer, IN_HEAD for a block behind them. */
 unsigned hparams_layer_kind(const struct hparams *hp, uint64_t block);

@@ -24,10 +24,12 @@ const struct json *hparams_rope(const struct hparams *hp, const char *key)
     static const struct {
         const char *key, *inner, *outer;
     } old[] = {
-        {"rope_theta", "rope_theta", "global_rope_theta|rope_global_theta|rope_theta_global|rope_theta|rotary_emb_base"},
+        {"rope_theta", "rope_theta",
+         "global_rope_theta|rope_global_theta|rope_theta_global|rope_theta|rotary_emb_base"},
         {"rope_type", "type", NULL},
         {"partial_rotary_factor", "partial_rotary_factor", "partial_rotary_factor|rope_pct|rope_percent"},
-        {"original_max_position_embeddings", "original_max_position_embeddings", "original_max_position_embeddings"},
+        {"original_max_position_embeddings", "original_max_position_embeddings",
+         "original_max_position_embeddings"},
     };
     const struct json *rope = rope_section(hp), *v = json_get(rope, key);
 
@@ -42,8 +44,8 @@ const struct json *hparams_rope(const struct hparams *hp, const char *key)
 }
 
 /* Python writes NaN and Infinity into configs; no key that runtimes read may have them. */
-static enum status set_f32_of(const struct hparams *hp, const char *suffix, const struct json *v, struct meta *out,
-                              struct err *err)
+static enum status set_f32_of(const struct hparams *hp, const char *suffix, const struct json *v,
+                              struct meta *out, struct err *err)
 {
     char key[META_KEY_MAX];
     double d;
@@ -65,8 +67,8 @@ static enum status set_positive_of(const struct hparams *hp, const char *suffix,
     return set_f32_of(hp, suffix, v, out, err);
 }
 
-static enum status set_u32_of(const struct hparams *hp, const char *key, const struct json *v, struct meta *out,
-                              struct err *err)
+static enum status set_u32_of(const struct hparams *hp, const char *key, const struct json *v,
+                              struct meta *out, struct err *err)
 {
     int64_t i;
 
@@ -109,8 +111,10 @@ static enum status rope_yarn(const struct hparams *hp, struct meta *out, struct 
     const struct json *original = hparams_rope(hp, "original_max_position_embeddings");
 
     if (!original)
-        return fail(err, E_FORMAT, "%s: rope_type=yarn: original_max_position_embeddings is missing", hp->name);
-    enum status s = set_u32_of(hp, hparams_key(hp, "rope.scaling.original_context_length", key), original, out, err);
+        return fail(err, E_FORMAT, "%s: rope_type=yarn: original_max_position_embeddings is missing",
+                    hp->name);
+    enum status s =
+        set_u32_of(hp, hparams_key(hp, "rope.scaling.original_context_length", key), original, out, err);
     for (size_t i = 0; i < ARRAY_LEN(extra) && s == OK; i++) {
         const struct json *v = hparams_rope(hp, extra[i].from[0]);
 
@@ -127,7 +131,8 @@ static enum status rope_scaling(const struct hparams *hp, struct meta *out, stru
     const struct json *factor = hparams_rope(hp, "factor");
     char key[META_KEY_MAX];
     bool longrope = type && (strcmp(type, "su") == 0 || strcmp(type, "longrope") == 0);
-    bool linear = type && strcmp(type, "linear") == 0 && factor, yarn = type && strcmp(type, "yarn") == 0 && factor;
+    bool linear = type && strcmp(type, "linear") == 0 && factor,
+         yarn = type && strcmp(type, "yarn") == 0 && factor;
 
     hparams_key(hp, "rope.scaling.type", key);
     if (longrope)
@@ -155,7 +160,8 @@ static enum status rope_sections(const struct hparams *hp, struct meta *out, str
         int64_t i;
 
         if (!json_int(c, &i) || i < 0 || i > INT32_MAX)
-            return fail(err, E_FORMAT, "%s: mrope_section[%zu]: must be a whole number from 0 to 2^31 - 1", hp->name, n);
+            return fail(err, E_FORMAT, "%s: mrope_section[%zu]: must be a whole number from 0 to 2^31 - 1",
+                        hp->name, n);
         v[n] = (int32_t)i;
     }
     if (v[0] == 0 && v[1] == 0 && v[2] == 0)
@@ -184,7 +190,8 @@ static enum status rope_freq_swa(const struct hparams *hp, struct meta *out, str
     const struct json *theta = json_get(json_get(rope, "sliding_attention"), "rope_theta");
 
     if (!theta)
-        theta = hparams_find(hp, "local_rope_theta|rope_local_theta|rope_theta_local|swa_rope_theta|rope_local_base_freq");
+        theta = hparams_find(
+            hp, "local_rope_theta|rope_local_theta|rope_theta_local|swa_rope_theta|rope_local_base_freq");
     return set_positive_of(hp, "rope.freq_base_swa", theta, out, err);
 }
 
@@ -217,9 +224,11 @@ static enum status file_type(const struct hparams *hp, struct meta *out, struct 
 
 static const struct key_rule generic[] = {
     {"block_count", KEY_FUNCTION, NULL, block_count},
-    {"context_length", KEY_U32, "max_position_embeddings|n_ctx|n_positions|max_length|max_sequence_length|model_max_length", NULL, true},
+    {"context_length", KEY_U32,
+     "max_position_embeddings|n_ctx|n_positions|max_length|max_sequence_length|model_max_length", NULL, true},
     {"embedding_length", KEY_U32, "hidden_size|n_embd|dim", NULL},
-    {"feed_forward_length", KEY_U32, "prefix_dense_intermediate_size|dense_intermediate_size|intermediate_size|n_inner|hidden_dim", NULL},
+    {"feed_forward_length", KEY_U32,
+     "prefix_dense_intermediate_size|dense_intermediate_size|intermediate_size|n_inner|hidden_dim", NULL},
     {"attention.head_count", KEY_U32, "num_attention_heads|n_head|n_heads", NULL},
     {"attention.head_count_kv", KEY_U32, "num_key_value_heads|n_kv_heads", NULL},
     {"attention.causal", KEY_FUNCTION, NULL, causal},
@@ -242,11 +251,13 @@ static const struct key_rule generic[] = {
 
 static enum status missing(const struct hparams *hp, const struct key_rule *k, struct err *err)
 {
-    return k->required ? fail(err, E_FORMAT, "%s: %.*s is missing", hp->name, (int)strcspn(k->from, "|"), k->from) : OK;
+    return k->required
+               ? fail(err, E_FORMAT, "%s: %.*s is missing", hp->name, (int)strcspn(k->from, "|"), k->from)
+               : OK;
 }
 
-static enum status set_u32(const struct hparams *hp, const struct key_rule *k, const char *key, struct meta *out,
-                           struct err *err)
+static enum status set_u32(const struct hparams *hp, const struct key_rule *k, const char *key,
+                           struct meta *out, struct err *err)
 {
     bool found;
     uint64_t n;
@@ -262,8 +273,8 @@ static enum status set_u32(const struct hparams *hp, const struct key_rule *k, c
     return meta_set_u32(out, key, (uint32_t)n, err);
 }
 
-static enum status set_f32(const struct hparams *hp, const struct key_rule *k, const char *key, struct meta *out,
-                           struct err *err)
+static enum status set_f32(const struct hparams *hp, const struct key_rule *k, const char *key,
+                           struct meta *out, struct err *err)
 {
     bool found;
     double d;
@@ -278,7 +289,8 @@ static enum status set_f32(const struct hparams *hp, const struct key_rule *k, c
     return meta_set_f32(out, key, (float)d, err);
 }
 
-static enum status apply(const struct hparams *hp, const struct key_rule *k, struct meta *out, struct err *err)
+static enum status apply(const struct hparams *hp, const struct key_rule *k, struct meta *out,
+                         struct err *err)
 {
     char full[META_KEY_MAX];
     const char *key = k->key[0] == '.' ? k->key + 1 : hparams_key(hp, k->key, full);
@@ -301,7 +313,8 @@ static enum status apply(const struct hparams *hp, const struct key_rule *k, str
     return fail(err, E_BUG, "key rule %s has no kind", k->key);
 }
 
-enum status keys_apply(const struct hparams *hp, const struct key_rule *rules, struct meta *out, struct err *err)
+enum status keys_apply(const struct hparams *hp, const struct key_rule *rules, struct meta *out,
+                       struct err *err)
 {
     enum status s = OK;
 

@@ -6,6 +6,7 @@
 #include "arch/arch.h"
 
 /* Applies the rules in order, up to the one without a key; rules may be NULL. */
-enum status keys_apply(const struct hparams *hp, const struct key_rule *rules, struct meta *out, struct err *err);
+enum status keys_apply(const struct hparams *hp, const struct key_rule *rules, struct meta *out,
+                       struct err *err);
 
 #endif

@@ -21,12 +21,8 @@ static const struct symbol symbols[] = {
 };
 
 static const struct config_default defaults[] = {
-    {"head_dim", "H/NH"},
-    {"num_key_value_heads", "NH"},
-    {"rope_theta", "10000"},
-    {"rms_norm_eps", "1e-06"},
-    {"max_position_embeddings", "2048"},
-    {0},
+    {"head_dim", "H/NH"},      {"num_key_value_heads", "NH"},       {"rope_theta", "10000"},
+    {"rms_norm_eps", "1e-06"}, {"max_position_embeddings", "2048"}, {0},
 };
 
 static const struct config_check checks[] = {
@@ -35,8 +31,10 @@ static const struct config_check checks[] = {
     {0},
 };
 
-static const struct tensor_form query_pairs = {.name = "pair rotary rows", .group = {"NH", "2", "HD/2"}, .perm = {0, 2, 1}};
-static const struct tensor_form key_pairs = {.name = "pair rotary rows", .group = {"NKV", "2", "HD/2"}, .perm = {0, 2, 1}};
+static const struct tensor_form query_pairs = {
+    .name = "pair rotary rows", .group = {"NH", "2", "HD/2"}, .perm = {0, 2, 1}};
+static const struct tensor_form key_pairs = {
+    .name = "pair rotary rows", .group = {"NKV", "2", "HD/2"}, .perm = {0, 2, 1}};
 
 static const struct tensor_rule rules[] = {
     {SCOPE_MODEL, "model.norm.weight", "output_norm.weight", "H", 0, 0, NULL},
@@ -62,7 +60,8 @@ struct rope_numbers {
     float theta, factor, low, high, original;
 };
 
-static enum status rope_number(const struct hparams *hp, const char *key, float fallback, float *out, struct err *err)
+static enum status rope_number(const struct hparams *hp, const char *key, float fallback, float *out,
+                               struct err *err)
 {
     const struct json *v = hparams_rope(hp, key);
     double d = fallback;
@@ -105,7 +104,8 @@ static float rope_power(float theta, uint64_t i, uint64_t half)
 }
 
 /* One factor per rotary pair: 1 for short wavelengths, `factor` for long ones, smooth in between. Every step
- * is rounded to float32, and a number over a tensor is the number times the tensor's reciprocal, as in torch. */
+ * is rounded to float32, and a number over a tensor is the number times the tensor's reciprocal, as in torch.
+ */
 static void rope_factors(const struct rope_numbers *n, float *out, uint64_t half)
 {
     float theta = n->theta, factor = n->factor, low = n->low, high = n->high, original = n->original;

@@ -72,8 +72,8 @@ static bool matches(const struct tensor_rule *rule, const char *name, uint64_t *
     return take_number(&rest, expert) && strcmp(rest, hole + strlen("{e}.")) == 0;
 }
 
-static bool find_rule(const struct tensor_rule *const *tables, enum tensor_scope scope, unsigned in, const char *name,
-                      struct name_match *m)
+static bool find_rule(const struct tensor_rule *const *tables, enum tensor_scope scope, unsigned in,
+                      const char *name, struct name_match *m)
 {
     for (; *tables; tables++) {
         for (const struct tensor_rule *r = *tables; r->hf; r++) {
@@ -114,7 +114,8 @@ enum name_kind name_match_text(const struct hparams *hp, const char *name, struc
             return NAME_BEYOND;
         m->block += head ? hp->n_layer : 0;
         unsigned in = head ? IN_HEAD : hparams_layer_kind(hp, m->block);
-        return (!head || a->has_mtp) && find_rule(a->tables, SCOPE_LAYER, in, rest, m) ? NAME_KNOWN : NAME_UNKNOWN;
+        return (!head || a->has_mtp) && find_rule(a->tables, SCOPE_LAYER, in, rest, m) ? NAME_KNOWN
+                                                                                       : NAME_UNKNOWN;
     }
     m->block = hp->n_layer;
     if (a->has_mtp && find_rule(a->tables, SCOPE_MTP, 0, canonical, m))
@@ -152,7 +153,8 @@ static void append_filled(char *out, const char *pattern, uint64_t number)
     const char *hole = strchr(pattern, '{');
 
     if (hole)
-        snprintf(out + w, NAME_MAX_LEN - w, "%.*s%" PRIu64 "%s", (int)(hole - pattern), pattern, number, hole + 3);
+        snprintf(out + w, NAME_MAX_LEN - w, "%.*s%" PRIu64 "%s", (int)(hole - pattern), pattern, number,
+                 hole + 3);
     else
         snprintf(out + w, NAME_MAX_LEN - w, "%s", pattern);
 }
@@ -181,7 +183,8 @@ void name_source(const struct hparams *hp, const struct name_match *m, char out[
     if (m->rule->scope == SCOPE_LAYER) {
         bool head = m->block >= hp->n_layer;
 
-        append_filled(out, head ? HEAD_LAYERS "{i}." : TEXT_LAYERS "{i}.", m->block - (head ? hp->n_layer : 0));
+        append_filled(out, head ? HEAD_LAYERS "{i}." : TEXT_LAYERS "{i}.",
+                      m->block - (head ? hp->n_layer : 0));
     }
     append_filled(out, m->rule->hf, m->expert);
 }
@@ -228,7 +231,8 @@ static enum status visit_rule(const struct hparams *hp, const struct tensor_rule
 
 /* All rules of one scope that occur in a layer of that kind. */
 static enum status visit_scope(const struct hparams *hp, const struct tensor_rule *const *tables,
-                               enum tensor_scope scope, uint64_t block, const struct name_visit *v, struct err *err)
+                               enum tensor_scope scope, uint64_t block, const struct name_visit *v,
+                               struct err *err)
 {
     unsigned in = hp->symbols == hp->arch->symbols ? hparams_layer_kind(hp, block) : IN_FULL;
     enum status s = OK;

@@ -37,7 +37,8 @@ enum name_kind name_match_vision(const struct hparams *vision, const char *name,
 bool name_is_mtp(const char *name);
 
 /* The GGUF name for a rule's own or a part's `gguf` name, e.g. "blk.3.attn_q.weight". */
-void name_gguf(const struct hparams *hp, const struct name_match *m, const char *gguf, char out[NAME_MAX_LEN]);
+void name_gguf(const struct hparams *hp, const struct name_match *m, const char *gguf,
+               char out[NAME_MAX_LEN]);
 void name_gguf_vision(const struct hparams *vision, const struct name_match *m, const char *gguf,
                       char out[NAME_MAX_LEN]);
 

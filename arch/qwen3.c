@@ -61,7 +61,8 @@ static const struct tensor_rule attention_rules[] = {
 };
 
 static const char *const qwen3_classes[] = {"Qwen3ForCausalLM", NULL};
-static const struct tensor_rule *const qwen3_tables[] = {rules_embeddings, attention_rules, rules_dense_mlp, NULL};
+static const struct tensor_rule *const qwen3_tables[] = {rules_embeddings, attention_rules, rules_dense_mlp,
+                                                         NULL};
 
 const struct arch arch_qwen3 = {
     .name = "qwen3",
@@ -74,7 +75,8 @@ const struct arch arch_qwen3 = {
 };
 
 static const char *const qwen3moe_classes[] = {"Qwen3MoeForCausalLM", NULL};
-static const struct tensor_rule *const qwen3moe_tables[] = {rules_embeddings, attention_rules, rules_experts, NULL};
+static const struct tensor_rule *const qwen3moe_tables[] = {rules_embeddings, attention_rules, rules_experts,
+                                                            NULL};
 
 static const struct key_rule qwen3moe_keys[] = {
     {"expert_feed_forward_length", KEY_U32, "moe_intermediate_size", NULL},

@@ -30,10 +30,11 @@ static const struct symbol symbols[] = {
     {0},
 };
 
-/* The runtime has one size for the heads of keys and values in linear attention. */
 #define QWEN_NEXT_CHECKS                                                                                     \
     {"HD", CHECK_POSITIVE, NULL}, {"INTERVAL", CHECK_POSITIVE, NULL}, {"NH", CHECK_MULTIPLE, "NKV"},         \
-        {"NV", CHECK_MULTIPLE, "NK"}, {"DV", CHECK_EQUAL, "DK"}
+    {                                                                                                        \
+        "NV", CHECK_MULTIPLE, "NK"                                                                           \
+    }
 
 static const struct config_check dense_checks[] = {QWEN_NEXT_CHECKS, {0}};
 static const struct config_check moe_checks[] = {QWEN_NEXT_CHECKS, {"USED", CHECK_AT_MOST, "E"}, {0}};
@@ -42,16 +43,26 @@ static const struct config_check moe_checks[] = {QWEN_NEXT_CHECKS, {"USED", CHEC
 
 static const struct tensor_form norm = {.name = "add 1", .op_set = true, .op = OP_ADD_ONE};
 
-static const struct tensor_form value_rows = {.name = "tile value heads (rows)", .group = {"NK", "R", "DV"}, .perm = {1, 0, 2}};
-static const struct tensor_form value_heads = {.name = "tile value heads", .group = {"NK", "R", "1"}, .perm = {1, 0, 2}};
-static const struct tensor_form value_rows_after_keys = {
-    .name = "tile value heads (rows after q and k)", .skip = "2*NK*DK", .group = {"NK", "R", "DV"}, .perm = {1, 0, 2}};
+static const struct tensor_form value_rows = {
+    .name = "tile value heads (rows)", .group = {"NK", "R", "DV"}, .perm = {1, 0, 2}};
+static const struct tensor_form value_heads = {
+    .name = "tile value heads", .group = {"NK", "R", "1"}, .perm = {1, 0, 2}};
+static const struct tensor_form value_rows_after_keys = {.name = "tile value heads (rows after q and k)",
+                                                         .skip = "2*NK*DK",
+                                                         .group = {"NK", "R", "DV"},
+                                                         .perm = {1, 0, 2}};
 static const struct tensor_form value_columns = {
     .name = "tile value heads (columns)", .axis = 1, .group = {"NK", "R", "DV"}, .perm = {1, 0, 2}};
-static const struct tensor_form decay = {
-    .name = "tile value heads, -exp", .group = {"NK", "R", "1"}, .perm = {1, 0, 2}, .op_set = true, .op = OP_NEG_EXP};
-static const struct tensor_form convolution = {
-    .name = "squeeze, tile value heads", .skip = "2*NK*DK", .group = {"NK", "R", "DV"}, .perm = {1, 0, 2}, .drop_axis = 1};
+static const struct tensor_form decay = {.name = "tile value heads, -exp",
+                                         .group = {"NK", "R", "1"},
+                                         .perm = {1, 0, 2},
+                                         .op_set = true,
+                                         .op = OP_NEG_EXP};
+static const struct tensor_form convolution = {.name = "squeeze, tile value heads",
+                                               .skip = "2*NK*DK",
+                                               .group = {"NK", "R", "DV"},
+                                               .perm = {1, 0, 2},
+                                               .drop_axis = 1};
 
 /* Qwen3-Next keeps its own order of value heads. */
 static const struct tensor_form decay_in_order = {.name = "-exp", .op_set = true, .op = OP_NEG_EXP};
@@ -60,7 +71,9 @@ static const struct tensor_form squeezed = {.name = "squeeze", .drop_axis = 1};
 /* Per key head the rows are q (DK), k (DK), v (R*DV), z (R*DV). */
 static const struct tensor_part qkvz_parts[] = {
     {"attn_qkv.weight",
-     {{"NK", "2*DK+2*R*DV", "0", "DK"}, {"NK", "2*DK+2*R*DV", "DK", "DK"}, {"NK", "2*DK+2*R*DV", "2*DK", "R*DV"}}},
+     {{"NK", "2*DK+2*R*DV", "0", "DK"},
+      {"NK", "2*DK+2*R*DV", "DK", "DK"},
+      {"NK", "2*DK+2*R*DV", "2*DK", "R*DV"}}},
     {"attn_gate.weight", {{"NK", "2*DK+2*R*DV", "2*DK+R*DV", "R*DV"}}},
     {0},
 };
@@ -87,13 +100,15 @@ static const struct tensor_rule common_rules[] = {
 };
 
 static const struct tensor_rule tiled_linear_rules[] = {
-    {SCOPE_LAYER, "linear_attn.in_proj_qkv.weight", "attn_qkv.weight", "2*NK*DK+NV*DV,H", IN_LINEAR, 0, &value_rows_after_keys},
+    {SCOPE_LAYER, "linear_attn.in_proj_qkv.weight", "attn_qkv.weight", "2*NK*DK+NV*DV,H", IN_LINEAR, 0,
+     &value_rows_after_keys},
     {SCOPE_LAYER, "linear_attn.in_proj_z.weight", "attn_gate.weight", "NV*DV,H", IN_LINEAR, 0, &value_rows},
     {SCOPE_LAYER, "linear_attn.in_proj_b.weight", "ssm_beta.weight", "NV,H", IN_LINEAR, 0, &value_heads},
     {SCOPE_LAYER, "linear_attn.in_proj_a.weight", "ssm_alpha.weight", "NV,H", IN_LINEAR, 0, &value_heads},
     {SCOPE_LAYER, "linear_attn.A_log", "ssm_a", "NV", IN_LINEAR, 0, &decay},
     {SCOPE_LAYER, "linear_attn.dt_bias", "ssm_dt.bias", "NV", IN_LINEAR, 0, &value_heads},
-    {SCOPE_LAYER, "linear_attn.conv1d.weight", "ssm_conv1d.weight", "2*NK*DK+NV*DV,1,K", IN_LINEAR, 0, &convolution},
+    {SCOPE_LAYER, "linear_attn.conv1d.weight", "ssm_conv1d.weight", "2*NK*DK+NV*DV,1,K", IN_LINEAR, 0,
+     &convolution},
     {SCOPE_LAYER, "linear_attn.out_proj.weight", "ssm_out.weight", "H,NV*DV", IN_LINEAR, 0, &value_columns},
     {0},
 };
@@ -103,7 +118,8 @@ static const struct tensor_rule grouped_linear_rules[] = {
     {SCOPE_LAYER, "linear_attn.in_proj_ba.weight", "ssm_ba.weight", "2*NV,H", IN_LINEAR, 0, NULL},
     {SCOPE_LAYER, "linear_attn.A_log", "ssm_a", "NV", IN_LINEAR, 0, &decay_in_order},
     {SCOPE_LAYER, "linear_attn.dt_bias", "ssm_dt.bias", "NV", IN_LINEAR, 0, NULL},
-    {SCOPE_LAYER, "linear_attn.conv1d.weight", "ssm_conv1d.weight", "2*NK*DK+NV*DV,1,K", IN_LINEAR, 0, &squeezed},
+    {SCOPE_LAYER, "linear_attn.conv1d.weight", "ssm_conv1d.weight", "2*NK*DK+NV*DV,1,K", IN_LINEAR, 0,
+     &squeezed},
     {SCOPE_LAYER, "linear_attn.out_proj.weight", "ssm_out.weight", "H,NV*DV", IN_LINEAR, 0, NULL},
     {0},
 };
@@ -140,9 +156,9 @@ static enum status rope_dimensions(const struct hparams *hp, struct meta *out, s
     if (s != OK)
         return s;
     double n = (double)head_dim * factor;
-    if (!(n >= 2 && n <= UINT32_MAX && (uint32_t)n % 2 == 0))
-        return fail(err, E_FORMAT, "%s: partial_rotary_factor=%g: makes %g of head_dim=%" PRIu64
-                    " rotary, which come in pairs", hp->name, factor, n, head_dim);
+    if (!(n >= 1 && n <= UINT32_MAX))
+        return fail(err, E_FORMAT, "%s: partial_rotary_factor=%g: makes %g of head_dim=%" PRIu64 " rotary",
+                    hp->name, factor, n, head_dim);
     return meta_set_u32(out, hparams_key(hp, "rope.dimension_count", key), (uint32_t)n, err);
 }
 
@@ -163,7 +179,8 @@ static enum status default_sections(const struct hparams *hp, struct meta *out, 
         {"nextn_predict_layers", KEY_FUNCTION, NULL, nextn_layers},                                          \
         {"ssm.conv_kernel", KEY_EXPR, "K", NULL}, {"ssm.state_size", KEY_EXPR, "DK", NULL},                  \
         {"ssm.group_count", KEY_EXPR, "NK", NULL}, {"ssm.time_step_rank", KEY_EXPR, "NV", NULL},             \
-        {"ssm.inner_size", KEY_EXPR, "DV*NV", NULL}, {"full_attention_interval", KEY_EXPR, "INTERVAL", NULL}, \
+        {"ssm.inner_size", KEY_EXPR, "DV*NV", NULL},                                                         \
+        {"full_attention_interval", KEY_EXPR, "INTERVAL", NULL},                                             \
     {                                                                                                        \
         "rope.dimension_count", KEY_FUNCTION, NULL, rope_dimensions                                          \
     }
@@ -207,7 +224,8 @@ static const struct tensor_part frames[] = {
     {"v.patch_embd.weight.1", {{"1", "2", "1", "1"}}},
     {0},
 };
-static const struct tensor_form split_frames = {.name = "split the two frames", .axis = 2, .parts = frames, .drop_axis = 2};
+static const struct tensor_form split_frames = {
+    .name = "split the two frames", .axis = 2, .parts = frames, .drop_axis = 2};
 
 static const struct tensor_rule vision_rules[] = {
     {SCOPE_MODEL, "visual.patch_embed.proj.weight", NULL, "D,C,T,P,P", 0, RULE_PATCH, &split_frames},
@@ -250,8 +268,8 @@ static const struct vision_arch qwen3vl_tower = {
 /* ---- the architectures ---- */
 
 static const char *const qwen35_classes[] = {"Qwen3_5ForConditionalGeneration", "Qwen3_5ForCausalLM", NULL};
-static const struct tensor_rule *const qwen35_tables[] = {rules_embeddings, common_rules, tiled_linear_rules, rules_dense_mlp,
-                                                          NULL};
+static const struct tensor_rule *const qwen35_tables[] = {rules_embeddings, common_rules, tiled_linear_rules,
+                                                          rules_dense_mlp, NULL};
 
 const struct arch arch_qwen35 = {
     .name = "qwen35",
@@ -266,7 +284,8 @@ const struct arch arch_qwen35 = {
     .vision = &qwen3vl_tower,
 };
 
-static const char *const qwen35moe_classes[] = {"Qwen3_5MoeForConditionalGeneration", "Qwen3_5MoeForCausalLM", NULL};
+static const char *const qwen35moe_classes[] = {"Qwen3_5MoeForConditionalGeneration", "Qwen3_5MoeForCausalLM",
+                                                NULL};
 static const struct tensor_rule *const qwen35moe_tables[] = {
     rules_embeddings, common_rules, tiled_linear_rules, rules_experts, shared_expert_rules, NULL};
 

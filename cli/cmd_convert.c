@@ -29,29 +29,67 @@ static const char *const mtp_choices[] = {"auto", "keep", "drop", "only", NULL};
 static const enum mtp_mode mtp_modes[] = {MTP_AUTO, MTP_KEEP, MTP_DROP, MTP_ONLY};
 
 static const struct opt table[] = {
-    {.name = "output", .letter = 'o', .kind = OPT_PATH, OPT_FIELD(struct options, out), .arg = "OUT.gguf",
+    {.name = "output",
+     .letter = 'o',
+     .kind = OPT_PATH,
+     OPT_FIELD(struct options, out),
+     .arg = "OUT.gguf",
      .help = "the file to write; a folder, or a path that ends in /: the file is named after the model"},
-    {.name = "type", .letter = 't', .kind = OPT_STR, OPT_FIELD(struct options, type), .arg = "TYPE",
+    {.name = "type",
+     .letter = 't',
+     .kind = OPT_STR,
+     OPT_FIELD(struct options, type),
+     .arg = "TYPE",
      .preset = "auto",
-     .help = "auto (the checkpoint's own type), f32, f16, bf16 or q8_0; or a recipe that quantizes, such as Q4_K_M "
+     .help = "auto (the checkpoint's own type), f32, f16, bf16 or q8_0; or a recipe that quantizes, such as "
+             "Q4_K_M "
              "(\"scion recipe list\")"},
-    {.name = "mtp", .kind = OPT_ENUM, OPT_FIELD(struct options, mtp), .arg = "MODE", .preset = "auto",
+    {.name = "mtp",
+     .kind = OPT_ENUM,
+     OPT_FIELD(struct options, mtp),
+     .arg = "MODE",
+     .preset = "auto",
      .choices = mtp_choices,
-     .help = "multi-token-prediction head: keep what is there (auto), the same and fail when it is missing (keep), "
+     .help = "multi-token-prediction head: keep what is there (auto), the same and fail when it is missing "
+             "(keep), "
              "leave it out (drop), or write the head alone (only)"},
-    {.name = "mmproj", .kind = OPT_FLAG, OPT_FIELD(struct options, mmproj),
+    {.name = "mmproj",
+     .kind = OPT_FLAG,
+     OPT_FIELD(struct options, mmproj),
      .help = "convert the vision tower instead of the text model"},
-    {.name = "split-max-size", .kind = OPT_SIZE10, OPT_FIELD(struct options, split_max_size), .arg = "SIZE", .min = 1,
+    {.name = "split-max-size",
+     .kind = OPT_SIZE10,
+     OPT_FIELD(struct options, split_max_size),
+     .arg = "SIZE",
+     .min = 1,
      .help = "split into files of at most that many bytes of tensors"},
-    {.name = "split-max-tensors", .kind = OPT_U64, OPT_FIELD(struct options, split_max_tensors), .arg = "N", .min = 1,
+    {.name = "split-max-tensors",
+     .kind = OPT_U64,
+     OPT_FIELD(struct options, split_max_tensors),
+     .arg = "N",
+     .min = 1,
      .help = "split into files of at most that many tensors"},
-    {.name = "name", .kind = OPT_STR, OPT_FIELD(struct options, name), .arg = "NAME", .help = "the model's name"},
-    {.name = "metadata", .kind = OPT_REPEAT, OPT_FIELD(struct options, metadata), .arg = "KEY=VALUE",
-     .help = "set a general.* key, such as general.author or general.sampling.temp; an empty value leaves it out; "
+    {.name = "name",
+     .kind = OPT_STR,
+     OPT_FIELD(struct options, name),
+     .arg = "NAME",
+     .help = "the model's name"},
+    {.name = "metadata",
+     .kind = OPT_REPEAT,
+     OPT_FIELD(struct options, metadata),
+     .arg = "KEY=VALUE",
+     .help = "set a general.* key, such as general.author or general.sampling.temp; an empty value leaves it "
+             "out; "
              "an argument without = names a JSON file of such keys"},
-    {.name = "pre", .kind = OPT_STR, OPT_FIELD(struct options, pre), .arg = "NAME",
+    {.name = "pre",
+     .kind = OPT_STR,
+     OPT_FIELD(struct options, pre),
+     .arg = "NAME",
      .help = "the pre-tokenizer's name (tokenizer.ggml.pre) instead of the one that is recognised"},
-    {.name = "allow-unknown", .kind = OPT_REPEAT, OPT_FIELD(struct options, allow_unknown), .arg = "NAME",
+    {.name = "allow-unknown",
+     .kind = OPT_REPEAT,
+     OPT_FIELD(struct options, allow_unknown),
+     .arg = "NAME",
      .help = "leave out an unknown tensor of that name (a shell pattern) instead of failing"},
     OPT_ROWS_QUANTIZE(struct options),
     OPT_ROWS_RUN(struct options),
@@ -60,7 +98,8 @@ static const struct opt table[] = {
 };
 
 static const char *const about[] = {
-    "Converts a Hugging Face checkpoint (a folder, or org/name in the local cache) to a GGUF file, in one pass and "
+    "Converts a Hugging Face checkpoint (a folder, or org/name in the local cache) to a GGUF file, in one "
+    "pass and "
     "in the memory given. The file is the one that llama.cpp's converter writes, byte for byte.",
     "The output appears under its name only when it is complete. An interrupted run leaves OUT.partial and "
     "OUT.journal; the same command with --resume goes on from there.",
@@ -76,8 +115,8 @@ static const struct cmd_example example[] = {
     {0},
 };
 
-static enum status read_overrides(const struct options *o, struct authorship_overrides *overrides, struct notes *notes,
-                                  struct err *err)
+static enum status read_overrides(const struct options *o, struct authorship_overrides *overrides,
+                                  struct notes *notes, struct err *err)
 {
     enum status s = OK;
 
@@ -97,8 +136,8 @@ static enum status read_overrides(const struct options *o, struct authorship_ove
     return s;
 }
 
-static enum status make_plan(struct plan *plan, struct source **source, const char *path, const struct convert_options *c,
-                             struct err *err)
+static enum status make_plan(struct plan *plan, struct source **source, const char *path,
+                             const struct convert_options *c, struct err *err)
 {
     enum status s = source_open(source, path, err);
 
@@ -127,7 +166,8 @@ static enum status plan_and_run(const struct options *o, const char *path, struc
 }
 
 /* --type as a file type, or as a recipe's name. */
-static enum status read_type(const struct options *o, struct convert_options *c, struct quantize_job *job, struct err *err)
+static enum status read_type(const struct options *o, struct convert_options *c, struct quantize_job *job,
+                             struct err *err)
 {
     for (size_t i = 0; i < ARRAY_LEN(file_types) && !o->quantize.recipe; i++) {
         if (strcasecmp(o->type, file_types[i].name) == 0) {
@@ -143,8 +183,8 @@ static enum status read_type(const struct options *o, struct convert_options *c,
 
 static bool wants_quantization(const struct quantize_opts *q)
 {
-    return q->imatrix || q->tensor_types.n || q->tensor_type_file || q->output_type || q->embedding_type || q->mtp_type ||
-           q->keeps.n || q->pure || q->leave_output || q->explain;
+    return q->imatrix || q->tensor_types.n || q->tensor_type_file || q->output_type || q->embedding_type ||
+           q->mtp_type || q->keeps.n || q->pure || q->leave_output || q->explain;
 }
 
 static enum status run(const struct opt_line *line, struct err *err)
@@ -169,8 +209,10 @@ static enum status run(const struct opt_line *line, struct err *err)
         return fail(err, E_USAGE, "--mmproj and --mtp exclude each other: a vision tower has no head");
     enum status s = read_type(o, &c, &job, err);
     if (s == OK && !c.quantize && wants_quantization(&o->quantize))
-        s = fail(err, E_USAGE, "--type %s does not quantize: --imatrix, --tensor-type and their like need a recipe, such "
-                 "as Q4_K_M", o->type);
+        s = fail(err, E_USAGE,
+                 "--type %s does not quantize: --imatrix, --tensor-type and their like need a recipe, such "
+                 "as Q4_K_M",
+                 o->type);
     if (s == OK)
         s = plan_and_run(o, line->args[0], &c, &job, err);
     quantize_job_close(&job);

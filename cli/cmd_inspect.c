@@ -11,9 +11,15 @@ struct options {
 };
 
 static const struct opt table[] = {
-    {.name = "tensors", .letter = 't', .kind = OPT_FLAG, OPT_FIELD(struct options, tensors),
+    {.name = "tensors",
+     .letter = 't',
+     .kind = OPT_FLAG,
+     OPT_FIELD(struct options, tensors),
      .help = "list every tensor: name, type, shape (outermost dimension first), bytes"},
-    {.name = "metadata", .letter = 'm', .kind = OPT_FLAG, OPT_FIELD(struct options, metadata),
+    {.name = "metadata",
+     .letter = 'm',
+     .kind = OPT_FLAG,
+     OPT_FIELD(struct options, metadata),
      .help = "list every metadata key; with --json, long arrays are complete"},
     OPT_ROWS_COMMON(struct options),
     {0},

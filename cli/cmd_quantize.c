@@ -13,16 +13,34 @@ struct options {
 };
 
 static const struct opt table[] = {
-    {.name = "output", .letter = 'o', .kind = OPT_PATH, OPT_FIELD(struct options, out), .arg = "OUT.gguf",
+    {.name = "output",
+     .letter = 'o',
+     .kind = OPT_PATH,
+     OPT_FIELD(struct options, out),
+     .arg = "OUT.gguf",
      .help = "the file to write"},
-    {.name = "type", .letter = 't', .kind = OPT_STR, OPT_FIELD(struct options, type), .arg = "TYPE",
+    {.name = "type",
+     .letter = 't',
+     .kind = OPT_STR,
+     OPT_FIELD(struct options, type),
+     .arg = "TYPE",
      .help = "a built-in recipe, such as Q4_K_M (\"scion recipe list\")"},
     OPT_ROWS_QUANTIZE(struct options),
-    {.name = "allow-requantize", .kind = OPT_FLAG, OPT_FIELD(struct options, quantize.allow_requantize),
+    {.name = "allow-requantize",
+     .kind = OPT_FLAG,
+     OPT_FIELD(struct options, quantize.allow_requantize),
      .help = "quantize tensors again that are quantized already"},
-    {.name = "split-max-size", .kind = OPT_SIZE10, OPT_FIELD(struct options, split_max_size), .arg = "SIZE", .min = 1,
+    {.name = "split-max-size",
+     .kind = OPT_SIZE10,
+     OPT_FIELD(struct options, split_max_size),
+     .arg = "SIZE",
+     .min = 1,
      .help = "split into files of at most that many bytes of tensors"},
-    {.name = "split-max-tensors", .kind = OPT_U64, OPT_FIELD(struct options, split_max_tensors), .arg = "N", .min = 1,
+    {.name = "split-max-tensors",
+     .kind = OPT_U64,
+     OPT_FIELD(struct options, split_max_tensors),
+     .arg = "N",
+     .min = 1,
      .help = "split into files of at most that many tensors"},
     OPT_ROWS_RUN(struct options),
     OPT_ROWS_COMMON(struct options),
@@ -30,21 +48,26 @@ static const struct opt table[] = {
 };
 
 static const char *const about[] = {
-    "Quantizes a GGUF file (or the split set that it begins). The file is the one that llama-quantize writes, byte for "
+    "Quantizes a GGUF file (or the split set that it begins). The file is the one that llama-quantize "
+    "writes, byte for "
     "byte. To quantize a checkpoint in one pass, give the same types and options to scion convert.",
-    "The recipe decides which tensor gets which type; --tensor-type and its like overrule it. Everything is decided, "
+    "The recipe decides which tensor gets which type; --tensor-type and its like overrule it. Everything is "
+    "decided, "
     "and every problem found, before any work.",
     NULL,
 };
 
 static const struct cmd_example example[] = {
     {"scion quantize model-bf16.gguf -o model-Q4_K_M.gguf --type Q4_K_M", "the usual one"},
-    {"scion quantize in.gguf -o out.gguf --type IQ3_M --imatrix imatrix.gguf --mtp-type q8_0", "with importance data"},
-    {"scion quantize in.gguf -o out.gguf --type Q4_K_M --explain blk.0.attn_v.weight", "why a tensor has its type"},
+    {"scion quantize in.gguf -o out.gguf --type IQ3_M --imatrix imatrix.gguf --mtp-type q8_0",
+     "with importance data"},
+    {"scion quantize in.gguf -o out.gguf --type Q4_K_M --explain blk.0.attn_v.weight",
+     "why a tensor has its type"},
     {0},
 };
 
-static enum status plan_and_run(const struct options *o, const char *path, struct quantize_job *job, struct err *err)
+static enum status plan_and_run(const struct options *o, const char *path, struct quantize_job *job,
+                                struct err *err)
 {
     struct source *source = NULL;
     struct plan plan;

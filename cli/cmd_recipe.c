@@ -11,16 +11,20 @@ struct options {
 };
 
 static const struct opt table[] = {
-    {.name = "json", .kind = OPT_FLAG, OPT_FIELD(struct options, json),
+    {.name = "json",
+     .kind = OPT_FLAG,
+     OPT_FIELD(struct options, json),
      .help = "print one JSON object instead of text"},
     OPT_ROW_HELP,
     {0},
 };
 
 static const char *const about[] = {
-    "A recipe chooses the type of each tensor when a model is quantized: a list of rules, the first that fits "
+    "A recipe chooses the type of each tensor when a model is quantized: a list of rules, the first that "
+    "fits "
     "a tensor deciding. The built-in recipes are those of llama-quantize.",
-    "\"list\" prints their names. \"show NAME\" prints the rules of a recipe, those of the groups it includes "
+    "\"list\" prints their names. \"show NAME\" prints the rules of a recipe, those of the groups it "
+    "includes "
     "put in, in the form that recipe files have: a start for a recipe of your own. NAME may be such a file, "
     "which is thereby checked. docs/recipes.md explains the rules.",
     NULL,

@@ -194,7 +194,8 @@ static enum status note(struct source *s, struct facts *f, struct err *err)
         st = notes_add(&f->notes, err, "%s lies in the folder, but the index does not name it",
                        s->unlisted[i]);
     if (st == OK && s->nhidden)
-        st = notes_add(&f->notes, err, "%zu tensor%s in the shards (the first: %.120s), but the index does not name %s",
+        st = notes_add(&f->notes, err,
+                       "%zu tensor%s in the shards (the first: %.120s), but the index does not name %s",
                        s->nhidden, s->nhidden == 1 ? " lies" : "s lie", s->hidden[0].name,
                        s->nhidden == 1 ? "it" : "them");
     if (st == OK && f->mtp == MTP_PROMISED)
@@ -204,8 +205,9 @@ static enum status note(struct source *s, struct facts *f, struct err *err)
     if (st == OK && f->mtp == MTP_PRESENT && !f->mtp_layers && s->kind != SOURCE_SAFETENSORS)
         st = notes_add(&f->notes, err, "tensors of an MTP head are here, but nothing describes it");
     if (st == OK && (json_get(s->config, "quantization") || json_get(s->config, "quantization_config")))
-        st = notes_add(&f->notes, err, "the weights are stored quantized: parameters and bits per weight "
-                                       "count stored elements");
+        st = notes_add(&f->notes, err,
+                       "the weights are stored quantized: parameters and bits per weight "
+                       "count stored elements");
     return st;
 }
 

@@ -3,7 +3,7 @@
 
 #include "cli/version.h"
 
-#define WIDTH 80
+#define WIDTH       80
 #define HELP_COLUMN 26 /* where the explanations of options begin */
 
 static const struct {

@@ -14,10 +14,10 @@
 /* The options before any command, from main.c. */
 extern const struct opt main_opts[];
 
-void gen_overview(struct buf *out);                      /* scion --help */
-void gen_help(struct buf *out, const struct cmd *c);     /* scion COMMAND --help */
-void gen_man(struct buf *out, const struct cmd *c);      /* mdoc(7); c == NULL gives scion(1) */
-void gen_markdown(struct buf *out);                      /* docs/options.md */
+void gen_overview(struct buf *out);                  /* scion --help */
+void gen_help(struct buf *out, const struct cmd *c); /* scion COMMAND --help */
+void gen_man(struct buf *out, const struct cmd *c);  /* mdoc(7); c == NULL gives scion(1) */
+void gen_markdown(struct buf *out);                  /* docs/options.md */
 
 enum gen_shell { GEN_BASH, GEN_ZSH, GEN_FISH };
 extern const char *const gen_shells[]; /* their names, NULL at the end */

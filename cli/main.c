@@ -23,9 +23,15 @@ struct options {
 };
 
 const struct opt main_opts[] = {
-    {.name = "version", .letter = 'V', .kind = OPT_FLAG, OPT_FIELD(struct options, version),
+    {.name = "version",
+     .letter = 'V',
+     .kind = OPT_FLAG,
+     OPT_FIELD(struct options, version),
      .help = "print the version"},
-    {.name = "verbose", .letter = 'v', .kind = OPT_FLAG, OPT_FIELD(struct options, verbose),
+    {.name = "verbose",
+     .letter = 'v',
+     .kind = OPT_FLAG,
+     OPT_FIELD(struct options, verbose),
      .help = "with --version: those of the libraries too"},
     OPT_ROW_HELP,
     {0},

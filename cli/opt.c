@@ -46,8 +46,8 @@ static enum status store_number(const struct opt *o, void *field, const char *va
         if (!parse_digits(value, &end, &v) || *end)
             return fail(err, E_USAGE, "--%s: \"%s\" is not a whole number below 2^64", o->name, value);
     } else if (!parse_size(value, o->kind == OPT_SIZE ? 1024 : 1000, &v)) {
-        return fail(err, E_USAGE, "--%s: \"%s\" is not a size: digits and an optional K, M, G or T",
-                    o->name, value);
+        return fail(err, E_USAGE, "--%s: \"%s\" is not a size: digits and an optional K, M, G or T", o->name,
+                    value);
     }
     if (v < o->min || (o->max && v > o->max)) {
         if (!o->max)

@@ -67,16 +67,27 @@ struct opt_common {
     bool json, quiet, verbose;
 };
 
-#define OPT_ROW_HELP {.name = "help", .letter = 'h', .kind = OPT_HELP, .help = "print this help"}
+#define OPT_ROW_HELP                                                                                         \
+    {                                                                                                        \
+        .name = "help", .letter = 'h', .kind = OPT_HELP, .help = "print this help"                           \
+    }
 #define OPT_FIELD(type, field) .offset = offsetof(type, field)
 
-#define OPT_ROWS_COMMON(type)                                                                         \
-    {.name = "json", .kind = OPT_FLAG, OPT_FIELD(type, common.json),                                  \
-     .help = "print one JSON object instead of text"},                                                \
-    {.name = "quiet", .letter = 'q', .kind = OPT_FLAG, OPT_FIELD(type, common.quiet),                 \
-     .help = "print no notes and no progress"},                                                       \
-    {.name = "verbose", .letter = 'v', .kind = OPT_FLAG, OPT_FIELD(type, common.verbose),             \
-     .help = "print more detail"},                                                                    \
-    OPT_ROW_HELP
+#define OPT_ROWS_COMMON(type)                                                                                \
+    {.name = "json",                                                                                         \
+     .kind = OPT_FLAG,                                                                                       \
+     OPT_FIELD(type, common.json),                                                                           \
+     .help = "print one JSON object instead of text"},                                                       \
+        {.name = "quiet",                                                                                    \
+         .letter = 'q',                                                                                      \
+         .kind = OPT_FLAG,                                                                                   \
+         OPT_FIELD(type, common.quiet),                                                                      \
+         .help = "print no notes and no progress"},                                                          \
+        {.name = "verbose",                                                                                  \
+         .letter = 'v',                                                                                      \
+         .kind = OPT_FLAG,                                                                                   \
+         OPT_FIELD(type, common.verbose),                                                                    \
+         .help = "print more detail"},                                                                       \
+        OPT_ROW_HELP
 
 #endif

@@ -32,7 +32,8 @@ static enum status read_overrides(struct recipe_overrides *to, const struct quan
     return s;
 }
 
-enum status quantize_job_open(struct quantize_job *job, const struct quantize_opts *o, const char *name, struct err *err)
+enum status quantize_job_open(struct quantize_job *job, const struct quantize_opts *o, const char *name,
+                              struct err *err)
 {
     enum status s = OK;
 

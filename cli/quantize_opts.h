@@ -17,32 +17,68 @@ struct quantize_opts {
 extern const char *const quantize_missing_choices[];
 
 #define OPT_ROWS_QUANTIZE(type)                                                                              \
-    {.name = "recipe", .kind = OPT_PATH, OPT_FIELD(type, quantize.recipe), .arg = "NAME|FILE",               \
+    {.name = "recipe",                                                                                       \
+     .kind = OPT_PATH,                                                                                       \
+     OPT_FIELD(type, quantize.recipe),                                                                       \
+     .arg = "NAME|FILE",                                                                                     \
      .help = "which tensor gets which type: a name of \"scion recipe list\", or a recipe file"},             \
-    {.name = "imatrix", .kind = OPT_PATH, OPT_FIELD(type, quantize.imatrix), .arg = "FILE",                  \
-     .help = "importance of each column, from llama.cpp's imatrix tool (GGUF or .dat)"},                     \
-    {.name = "imatrix-missing", .kind = OPT_ENUM, OPT_FIELD(type, quantize.missing), .arg = "POLICY",        \
-     .preset = "error", .choices = quantize_missing_choices,                                                 \
-     .help = "for tensors whose type needs importance data and that have none: stop before any work (error), " \
-             "weigh all columns alike (neutral), or take them from a tensor that sees the same input (borrow)"}, \
-    {.name = "tensor-type", .kind = OPT_REPEAT, OPT_FIELD(type, quantize.tensor_types), .arg = "REGEX=TYPE", \
-     .help = "type of the tensors in whose name the expression is found; the first that fits decides"},      \
-    {.name = "tensor-type-file", .kind = OPT_PATH, OPT_FIELD(type, quantize.tensor_type_file), .arg = "FILE", \
-     .help = "a file of REGEX=TYPE, separated by blanks"},                                                   \
-    {.name = "output-type", .kind = OPT_STR, OPT_FIELD(type, quantize.output_type), .arg = "TYPE",           \
-     .help = "type of output.weight"},                                                                       \
-    {.name = "embedding-type", .kind = OPT_STR, OPT_FIELD(type, quantize.embedding_type), .arg = "TYPE",     \
-     .help = "type of token_embd.weight"},                                                                   \
-    {.name = "mtp-type", .kind = OPT_STR, OPT_FIELD(type, quantize.mtp_type), .arg = "TYPE",                 \
-     .help = "type of the multi-token-prediction head"},                                                     \
-    {.name = "keep", .kind = OPT_REPEAT, OPT_FIELD(type, quantize.keeps), .arg = "REGEX",                    \
-     .help = "leave the tensors in whose name the expression is found as they are"},                         \
-    {.name = "pure", .kind = OPT_FLAG, OPT_FIELD(type, quantize.pure),                                       \
-     .help = "give every tensor the recipe's default type"},                                                 \
-    {.name = "leave-output", .kind = OPT_FLAG, OPT_FIELD(type, quantize.leave_output),                       \
-     .help = "leave output.weight as it is"},                                                                \
-    {.name = "explain", .kind = OPT_STR, OPT_FIELD(type, quantize.explain), .arg = "TENSOR",                 \
-     .help = "print which rule decided on a tensor, and write nothing"}
+        {.name = "imatrix",                                                                                  \
+         .kind = OPT_PATH,                                                                                   \
+         OPT_FIELD(type, quantize.imatrix),                                                                  \
+         .arg = "FILE",                                                                                      \
+         .help = "importance of each column, from llama.cpp's imatrix tool (GGUF or .dat)"},                 \
+        {.name = "imatrix-missing",                                                                          \
+         .kind = OPT_ENUM,                                                                                   \
+         OPT_FIELD(type, quantize.missing),                                                                  \
+         .arg = "POLICY",                                                                                    \
+         .preset = "error",                                                                                  \
+         .choices = quantize_missing_choices,                                                                \
+         .help = "for tensors whose type needs importance data and that have none: stop before any work "    \
+                 "(error), "                                                                                 \
+                 "weigh all columns alike (neutral), or take them from a tensor that sees the same input "   \
+                 "(borrow)"},                                                                                \
+        {.name = "tensor-type",                                                                              \
+         .kind = OPT_REPEAT,                                                                                 \
+         OPT_FIELD(type, quantize.tensor_types),                                                             \
+         .arg = "REGEX=TYPE",                                                                                \
+         .help = "type of the tensors in whose name the expression is found; the first that fits decides"},  \
+        {.name = "tensor-type-file",                                                                         \
+         .kind = OPT_PATH,                                                                                   \
+         OPT_FIELD(type, quantize.tensor_type_file),                                                         \
+         .arg = "FILE",                                                                                      \
+         .help = "a file of REGEX=TYPE, separated by blanks"},                                               \
+        {.name = "output-type",                                                                              \
+         .kind = OPT_STR,                                                                                    \
+         OPT_FIELD(type, quantize.output_type),                                                              \
+         .arg = "TYPE",                                                                                      \
+         .help = "type of output.weight"},                                                                   \
+        {.name = "embedding-type",                                                                           \
+         .kind = OPT_STR,                                                                                    \
+         OPT_FIELD(type, quantize.embedding_type),                                                           \
+         .arg = "TYPE",                                                                                      \
+         .help = "type of token_embd.weight"},                                                               \
+        {.name = "mtp-type",                                                                                 \
+         .kind = OPT_STR,                                                                                    \
+         OPT_FIELD(type, quantize.mtp_type),                                                                 \
+         .arg = "TYPE",                                                                                      \
+         .help = "type of the multi-token-prediction head"},                                                 \
+        {.name = "keep",                                                                                     \
+         .kind = OPT_REPEAT,                                                                                 \
+         OPT_FIELD(type, quantize.keeps),                                                                    \
+         .arg = "REGEX",                                                                                     \
+         .help = "leave the tensors in whose name the expression is found as they are"},                     \
+        {.name = "pure",                                                                                     \
+         .kind = OPT_FLAG,                                                                                   \
+         OPT_FIELD(type, quantize.pure),                                                                     \
+         .help = "give every tensor the recipe's default type"},                                             \
+        {.name = "leave-output",                                                                             \
+         .kind = OPT_FLAG,                                                                                   \
+         OPT_FIELD(type, quantize.leave_output),                                                             \
+         .help = "leave output.weight as it is"},                                                            \
+    {                                                                                                        \
+        .name = "explain", .kind = OPT_STR, OPT_FIELD(type, quantize.explain), .arg = "TENSOR",              \
+        .help = "print which rule decided on a tensor, and write nothing"                                    \
+    }
 
 /* What the options ask for, loaded. Zero it to start. */
 struct quantize_job {
@@ -54,7 +90,8 @@ struct quantize_job {
 };
 
 /* name: the recipe that --type names, or NULL. Fills everything of job->options but the output. E_USAGE. */
-enum status quantize_job_open(struct quantize_job *job, const struct quantize_opts *o, const char *name, struct err *err);
+enum status quantize_job_open(struct quantize_job *job, const struct quantize_opts *o, const char *name,
+                              struct err *err);
 void quantize_job_close(struct quantize_job *job);
 
 #endif

@@ -4,9 +4,9 @@
 #include "cli/report.h"
 #include "cli/tty.h"
 
-#define SHOWN_BYTES 60   /* of a string in text */
-#define SHOWN_ELEMENTS 6 /* of an array in text */
-#define KEY_COLUMN 44
+#define SHOWN_BYTES    60 /* of a string in text */
+#define SHOWN_ELEMENTS 6  /* of an array in text */
+#define KEY_COLUMN     44
 
 /* ---- one value ---- */
 

@@ -7,7 +7,11 @@
 /* A step's sink as the tensor it becomes. */
 static struct tensor sink_tensor(const struct plan_step *step, const struct plan_sink *sink)
 {
-    struct tensor t = {.name = step->name, .dtype = sink->dtype, .rank = step->rank, .file = sink->out, .off = sink->off,
+    struct tensor t = {.name = step->name,
+                       .dtype = sink->dtype,
+                       .rank = step->rank,
+                       .file = sink->out,
+                       .off = sink->off,
                        .nbytes = sink->nbytes};
 
     memcpy(t.shape, step->shape, sizeof t.shape);
@@ -79,7 +83,8 @@ void report_plan_text(struct buf *out, const struct plan *p, const struct exec_m
     }
     if (p->nout > 1)
         buf_printf(out, "%-14s%zu, %" PRIu64 " bytes\n", "files", p->nout, file_bytes(p));
-    buf_printf(out, "%-14s%" PRIu64 ", %.2f bits/weight\n", "tensors", totals.ntensor, report_bits_per_weight(&totals));
+    buf_printf(out, "%-14s%" PRIu64 ", %.2f bits/weight\n", "tensors", totals.ntensor,
+               report_bits_per_weight(&totals));
     add_dropped(out, p, verbose);
     buf_printf(out, "%-14s%s\n", "reads", tty_bytes(plan_bytes_read(p), size));
     buf_printf(out, "%-14s%s\n\n", "peak memory", tty_bytes(memory->peak_bytes, size));

@@ -73,8 +73,8 @@ static enum status print_result(const struct plan *plan, const struct exec_memor
 static enum status execute(const char *command, const struct plan *plan, struct exec_options *exec,
                            const struct run_options *o, const struct opt_common *common, struct err *err)
 {
-    struct tty_progress progress = {.label = command,
-                                    .mode = common->quiet ? TTY_PROGRESS_NONE : (enum tty_progress_mode)o->progress};
+    struct tty_progress progress = {
+        .label = command, .mode = common->quiet ? TTY_PROGRESS_NONE : (enum tty_progress_mode)o->progress};
     struct exec_result result;
     catch_signals();
     exec->cancel = &interrupted;

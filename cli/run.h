@@ -16,19 +16,40 @@ struct run_options {
 extern const char *const run_progress_choices[];
 
 #define OPT_ROWS_RUN(type)                                                                                   \
-    {.name = "dry-run", .letter = 'n', .kind = OPT_FLAG, OPT_FIELD(type, run.dry_run),                       \
+    {.name = "dry-run",                                                                                      \
+     .letter = 'n',                                                                                          \
+     .kind = OPT_FLAG,                                                                                       \
+     OPT_FIELD(type, run.dry_run),                                                                           \
      .help = "print what would be written, and write nothing"},                                              \
-    {.name = "resume", .kind = OPT_FLAG, OPT_FIELD(type, run.resume),                                        \
-     .help = "go on where an interrupted run of the same job stopped"},                                      \
-    {.name = "force", .letter = 'f', .kind = OPT_FLAG, OPT_FIELD(type, run.force),                           \
-     .help = "replace an existing output"},                                                                  \
-    {.name = "max-memory", .kind = OPT_SIZE, OPT_FIELD(type, run.max_memory), .arg = "SIZE",                 \
-     .preset = "512M", .min = 1, .help = "memory to use at most"},                                           \
-    {.name = "threads", .letter = 'j', .kind = OPT_U64, OPT_FIELD(type, run.threads), .arg = "N",            \
-     .preset = "0", .max = 256, .help = "worker threads; 0 is one for each processor"},                      \
-    {.name = "progress", .kind = OPT_ENUM, OPT_FIELD(type, run.progress), .arg = "MODE", .preset = "auto",   \
-     .choices = run_progress_choices,                                                                        \
-     .help = "a line that redraws itself on a terminal (auto), a line every 30 seconds (plain), or none"}
+        {.name = "resume",                                                                                   \
+         .kind = OPT_FLAG,                                                                                   \
+         OPT_FIELD(type, run.resume),                                                                        \
+         .help = "go on where an interrupted run of the same job stopped"},                                  \
+        {.name = "force",                                                                                    \
+         .letter = 'f',                                                                                      \
+         .kind = OPT_FLAG,                                                                                   \
+         OPT_FIELD(type, run.force),                                                                         \
+         .help = "replace an existing output"},                                                              \
+        {.name = "max-memory",                                                                               \
+         .kind = OPT_SIZE,                                                                                   \
+         OPT_FIELD(type, run.max_memory),                                                                    \
+         .arg = "SIZE",                                                                                      \
+         .preset = "512M",                                                                                   \
+         .min = 1,                                                                                           \
+         .help = "memory to use at most"},                                                                   \
+        {.name = "threads",                                                                                  \
+         .letter = 'j',                                                                                      \
+         .kind = OPT_U64,                                                                                    \
+         OPT_FIELD(type, run.threads),                                                                       \
+         .arg = "N",                                                                                         \
+         .preset = "0",                                                                                      \
+         .max = 256,                                                                                         \
+         .help = "worker threads; 0 is one for each processor"},                                             \
+    {                                                                                                        \
+        .name = "progress", .kind = OPT_ENUM, OPT_FIELD(type, run.progress), .arg = "MODE",                  \
+        .preset = "auto", .choices = run_progress_choices,                                                   \
+        .help = "a line that redraws itself on a terminal (auto), a line every 30 seconds (plain), or none"  \
+    }
 
 /* Prints the plan (--dry-run) or runs it: notes first, then progress, then one line about the result on
  * standard output; with --json the plan as one object. Interrupts (SIGINT, SIGTERM) stop the run cleanly:

@@ -9,7 +9,7 @@
 #include "core/utf8.h"
 
 #define REDRAW_NS 100000000u
-#define PLAIN_NS 30000000000u
+#define PLAIN_NS  30000000000u
 
 void tty_init(void)
 {
@@ -133,8 +133,8 @@ void tty_progress(struct tty_progress *p, uint64_t done, uint64_t total)
     double percent = total ? 100.0 * (double)done / (double)total : 100.0;
     double remaining = per_second > 0 ? (double)(total - done) / per_second : 0;
     fprintf(stderr, "%s%s: %.0f%%, %s of %s, %s/s, %s left%s", plain ? "" : "\r\033[K", p->label, percent,
-            tty_bytes(done, a), tty_bytes(total, b), tty_bytes((uint64_t)per_second, rate), duration(remaining, left),
-            plain ? "\n" : "");
+            tty_bytes(done, a), tty_bytes(total, b), tty_bytes((uint64_t)per_second, rate),
+            duration(remaining, left), plain ? "\n" : "");
     p->shown = !plain;
 }
 

@@ -4,6 +4,6 @@
 #define CLI_VERSION_H
 
 #define SCION_VERSION "0.1.0"
-#define SCION_DATE "November 21, 2026" /* of the release; man pages carry it */
+#define SCION_DATE    "November 21, 2026" /* of the release; man pages carry it */
 
 #endif

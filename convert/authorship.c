@@ -231,8 +231,8 @@ static enum status take_card(struct builder *b, const struct card *card, struct 
     return take_list(b, AUTHORSHIP_LANGUAGES, card, languages, err);
 }
 
-/* A malformed card, or a folder of that name, is a note: it describes the model, it is not the model. A file that
- * cannot be read is a failure: what is written is not to depend on a disk's mood. */
+/* A malformed card, or a folder of that name, is a note: it describes the model, it is not the model. A file
+ * that cannot be read is a failure: what is written is not to depend on a disk's mood. */
 static enum status take_readme(struct builder *b, const char *path, struct notes *notes, struct err *err)
 {
     const struct card *card;

@@ -13,7 +13,7 @@ struct expert_group {
     struct expert_rule {
         const struct tensor_rule *rule;
         const struct tensor **tensor; /* [nexpert]; NULL: not met yet */
-    } rules[3]; /* in table order */
+    } rules[3];                       /* in table order */
 };
 
 struct builder {
@@ -24,7 +24,7 @@ struct builder {
     bool vision;
     struct expert_group *groups;
     size_t ngroup, group_cap;
-    struct map names; /* output names -> step */
+    struct map names;    /* output names -> step */
     const char *unknown; /* the first unknown tensor, and how many there are */
     size_t nunknown;
 };
@@ -32,26 +32,30 @@ struct builder {
 /* ---- emit.c ---- */
 
 /* Adds the steps that a recognised source tensor falls into. */
-enum status emit_tensor(struct builder *b, const struct name_match *m, const struct tensor *t, struct err *err);
+enum status emit_tensor(struct builder *b, const struct name_match *m, const struct tensor *t,
+                        struct err *err);
 
 /* Collects a per-expert tensor; the last one of its block emits the block's stacked tensors. */
-enum status emit_expert(struct builder *b, const struct name_match *m, const struct tensor *t, struct err *err);
+enum status emit_expert(struct builder *b, const struct name_match *m, const struct tensor *t,
+                        struct err *err);
 
 /* E_FORMAT naming the missing experts of the first incomplete block. */
 enum status emit_finish(struct builder *b, struct err *err);
 
 /* Checks a tensor's shape against its rule's, and that its type can be read as numbers. */
-enum status emit_check(struct builder *b, const struct name_match *m, const struct tensor *t, struct err *err);
+enum status emit_check(struct builder *b, const struct name_match *m, const struct tensor *t,
+                       struct err *err);
 
 /* ---- head.c ---- */
 
 /* Decides about the multi-token-prediction head: brings in hidden tensors or an unlisted shard that hold a
- * promised one, sets hp.n_mtp, notes what was promised and is not there, and what else the index leaves out. */
+ * promised one, sets hp.n_mtp, notes what was promised and is not there, and what else the index leaves out.
+ */
 enum status head_decide(struct builder *b, struct err *err);
 
 /* Reasons for leaving a tensor out under a head mode. */
 #define HEAD_DROPPED "multi-token-prediction head (--mtp drop)"
-#define NOT_OF_HEAD "not of the head (--mtp only)"
+#define NOT_OF_HEAD  "not of the head (--mtp only)"
 
 /* Why a text tensor is left out under the head mode, or NULL. */
 const char *head_drop_reason(const struct builder *b, const struct name_match *m);
@@ -72,8 +76,8 @@ uint32_t types_file_id(enum dtype t); /* general.file_type */
 
 /* ---- metadata.c ---- */
 
-/* All metadata, in order, of a file of type `type`. *name_out gets the file name by the reference's rule, with
- * `tag` for the type. */
+/* All metadata, in order, of a file of type `type`. *name_out gets the file name by the reference's rule,
+ * with `tag` for the type. */
 enum status metadata_build(struct builder *b, enum dtype type, const char *tag, struct meta *meta,
                            const char **name_out, struct err *err);
 

@@ -20,14 +20,14 @@ enum mtp_mode {
 };
 
 struct convert_options {
-    const char *out;   /* output path; with a trailing '/', or an existing folder: the file is named by rule */
-    enum dtype type;   /* F32, F16, BF16 or Q8_0; DT_COUNT: by the source's own type */
+    const char *out; /* output path; with a trailing '/', or an existing folder: the file is named by rule */
+    enum dtype type; /* F32, F16, BF16 or Q8_0; DT_COUNT: by the source's own type */
     const struct quantize_options *quantize; /* then quantized by a recipe, type DT_COUNT; NULL: not */
     enum mtp_mode mtp;
-    bool mmproj;       /* the vision tower instead of the text model */
+    bool mmproj;                                 /* the vision tower instead of the text model */
     uint64_t split_max_bytes, split_max_tensors; /* 0: no limit */
-    const char *name;  /* general.name; NULL: by the rules of authorship */
-    const char *pre;   /* tokenizer.ggml.pre; NULL: detected */
+    const char *name;                            /* general.name; NULL: by the rules of authorship */
+    const char *pre;                             /* tokenizer.ggml.pre; NULL: detected */
     const struct authorship_overrides *overrides;
     const char *const *allow_unknown; /* shell patterns of source names to leave out when unknown */
     size_t nallow_unknown;
@@ -35,6 +35,7 @@ struct convert_options {
 
 /* Fills an empty plan. The source must outlive it. E_FORMAT for a checkpoint that contradicts itself or its
  * config, E_UNSUPPORTED for an architecture, type or quantization that is not handled. */
-enum status convert_to_gguf(struct plan *plan, struct source *source, const struct convert_options *o, struct err *err);
+enum status convert_to_gguf(struct plan *plan, struct source *source, const struct convert_options *o,
+                            struct err *err);
 
 #endif

@@ -29,8 +29,9 @@ enum status emit_check(struct builder *b, const struct name_match *m, const stru
         return fail(err, E_FORMAT, "%s: tensor %s: shape=%s: has no elements", path, t->name,
                     shape_text(t->shape, t->rank, have_text));
     if (is_scaled(t->dtype))
-        return fail(err, E_UNSUPPORTED, "%s: tensor %s: dtype=%s: is quantized already: convert the original checkpoint",
-                    path, t->name, dtype_name(t->dtype));
+        return fail(err, E_UNSUPPORTED,
+                    "%s: tensor %s: dtype=%s: is quantized already: convert the original checkpoint", path,
+                    t->name, dtype_name(t->dtype));
     if (!codec_find(t->dtype)->decode)
         return fail(err, E_UNSUPPORTED, "%s: tensor %s: values of type %s cannot be converted", path, t->name,
                     dtype_name(t->dtype));
@@ -67,8 +68,8 @@ static enum status add_step(struct builder *b, const struct name_match *m, const
     if (!copy || !map_add(&b->names, slice_of(copy), (uint32_t)b->plan->nstep, &earlier))
         return fail_nomem(err);
     if (earlier != MAP_NONE)
-        return fail(err, E_FORMAT, "%s: tensor %s: %s was already made from %s", b->source->path, shape->name, copy,
-                    b->plan->sources[b->plan->steps[earlier].views[0].source].name);
+        return fail(err, E_FORMAT, "%s: tensor %s: %s was already made from %s", b->source->path, shape->name,
+                    copy, b->plan->sources[b->plan->steps[earlier].views[0].source].name);
     return plan_add_step(b->plan, copy, shape->shape, shape->rank, step, err);
 }
 
@@ -118,8 +119,10 @@ static enum status add_regrouped(struct builder *b, struct plan_step *step, cons
     if (s != OK)
         return s;
     if (skip + n[0] * n[1] * n[2] != t->shape[form->axis])
-        return fail(err, E_FORMAT, "%s: tensor %s: axis %u of %" PRIu64 " is not %" PRIu64 " + %" PRIu64 " x %" PRIu64
-                    " x %" PRIu64, b->source->path, t->name, form->axis, t->shape[form->axis], skip, n[0], n[1], n[2]);
+        return fail(err, E_FORMAT,
+                    "%s: tensor %s: axis %u of %" PRIu64 " is not %" PRIu64 " + %" PRIu64 " x %" PRIu64
+                    " x %" PRIu64,
+                    b->source->path, t->name, form->axis, t->shape[form->axis], skip, n[0], n[1], n[2]);
     stride[2] = axis_stride(t, form->axis);
     stride[1] = stride[2] * n[2];
     stride[0] = stride[1] * n[1];
@@ -141,8 +144,8 @@ struct slice_sizes {
     uint64_t outer, inner, start, len;
 };
 
-static enum status eval_slice(struct builder *b, const struct axis_slice *sl, const struct tensor *t, uint32_t axis,
-                              struct slice_sizes *z, struct err *err)
+static enum status eval_slice(struct builder *b, const struct axis_slice *sl, const struct tensor *t,
+                              uint32_t axis, struct slice_sizes *z, struct err *err)
 {
     enum status s = hparams_eval(&b->hp, sl->outer, &z->outer, err);
 
@@ -153,8 +156,8 @@ static enum status eval_slice(struct builder *b, const struct axis_slice *sl, co
     if (s == OK)
         s = hparams_eval(&b->hp, sl->len, &z->len, err);
     if (s == OK && (z->outer * z->inner != t->shape[axis] || z->start + z->len > z->inner))
-        s = fail(err, E_FORMAT, "%s: tensor %s: axis %u of %" PRIu64 " is not %" PRIu64 " x %" PRIu64, b->source->path,
-                 t->name, axis, t->shape[axis], z->outer, z->inner);
+        s = fail(err, E_FORMAT, "%s: tensor %s: axis %u of %" PRIu64 " is not %" PRIu64 " x %" PRIu64,
+                 b->source->path, t->name, axis, t->shape[axis], z->outer, z->inner);
     return s;
 }
 
@@ -198,7 +201,8 @@ static enum status emit_part(struct builder *b, const struct name_match *m, cons
     return s;
 }
 
-enum status emit_tensor(struct builder *b, const struct name_match *m, const struct tensor *t, struct err *err)
+enum status emit_tensor(struct builder *b, const struct name_match *m, const struct tensor *t,
+                        struct err *err)
 {
     const struct tensor_form *form = m->rule->form;
     struct plan_step *step;
@@ -232,7 +236,8 @@ enum status emit_tensor(struct builder *b, const struct name_match *m, const str
 
 /* ---- experts ---- */
 
-static enum status new_group(struct builder *b, const struct name_match *m, struct expert_group **group, struct err *err)
+static enum status new_group(struct builder *b, const struct name_match *m, struct expert_group **group,
+                             struct err *err)
 {
     struct arena *a = &b->plan->arena;
     struct expert_group *g;
@@ -246,8 +251,8 @@ static enum status new_group(struct builder *b, const struct name_match *m, stru
     if (s != OK)
         return s;
     if (g->nexpert > b->source->ntensor)
-        return fail(err, E_FORMAT, "%s: num_experts=%" PRIu64 ": the checkpoint has only %zu tensors", b->hp.name,
-                    g->nexpert, b->source->ntensor);
+        return fail(err, E_FORMAT, "%s: num_experts=%" PRIu64 ": the checkpoint has only %zu tensors",
+                    b->hp.name, g->nexpert, b->source->ntensor);
     for (const struct tensor_rule *const *table = b->hp.arch->tables; *table; table++) {
         for (const struct tensor_rule *r = *table; r->hf; r++) {
             if (!(r->flags & RULE_PER_EXPERT))
@@ -272,7 +277,8 @@ static struct expert_group *find_group(struct builder *b, uint64_t block)
     return NULL;
 }
 
-static enum status emit_stack(struct builder *b, const struct expert_group *g, const struct expert_rule *er, struct err *err)
+static enum status emit_stack(struct builder *b, const struct expert_group *g, const struct expert_rule *er,
+                              struct err *err)
 {
     struct name_match m = {er->rule, g->block, 0};
     struct tensor out = *er->tensor[0];
@@ -296,7 +302,8 @@ static enum status emit_stack(struct builder *b, const struct expert_group *g, c
     return s;
 }
 
-enum status emit_expert(struct builder *b, const struct name_match *m, const struct tensor *t, struct err *err)
+enum status emit_expert(struct builder *b, const struct name_match *m, const struct tensor *t,
+                        struct err *err)
 {
     struct expert_group *g = find_group(b, m->block);
     enum status s = emit_check(b, m, t, err);
@@ -306,8 +313,8 @@ enum status emit_expert(struct builder *b, const struct name_match *m, const str
     if (s != OK)
         return s;
     if (m->expert >= g->nexpert)
-        return fail(err, E_FORMAT, "%s: tensor %s: expert %" PRIu64 ", but num_experts=%" PRIu64, b->source->path,
-                    t->name, m->expert, g->nexpert);
+        return fail(err, E_FORMAT, "%s: tensor %s: expert %" PRIu64 ", but num_experts=%" PRIu64,
+                    b->source->path, t->name, m->expert, g->nexpert);
     for (size_t i = 0; i < ARRAY_LEN(g->rules); i++) {
         if (g->rules[i].rule != m->rule)
             continue;
@@ -325,8 +332,8 @@ enum status emit_expert(struct builder *b, const struct name_match *m, const str
 }
 
 /* Sentence for one block's incomplete rule: which experts are missing, up to a dozen by number. */
-static enum status fail_missing(const struct builder *b, const struct expert_group *g, const struct expert_rule *er,
-                                struct err *err)
+static enum status fail_missing(const struct builder *b, const struct expert_group *g,
+                                const struct expert_rule *er, struct err *err)
 {
     struct name_match m = {er->rule, g->block, 0};
     char name[NAME_MAX_LEN], list[256] = "";

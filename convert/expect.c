@@ -50,7 +50,8 @@ static enum status check_tie(struct builder *b, struct err *err)
         return fail(err, E_FORMAT, "%s: tensor lm_head.weight is missing, but tie_word_embeddings=false",
                     b->source->path);
     if (tied && is_there)
-        return notes_add(&b->plan->notes, err, "tie_word_embeddings=true, but lm_head.weight is there: converted too");
+        return notes_add(&b->plan->notes, err,
+                         "tie_word_embeddings=true, but lm_head.weight is there: converted too");
     return OK;
 }
 
@@ -65,6 +66,7 @@ enum status expect_complete(struct builder *b, struct err *err)
     if (x.nmissing == 1)
         return fail(err, E_FORMAT, "%s: tensor %s is missing", b->source->path, x.first);
     if (x.nmissing > 1)
-        return fail(err, E_FORMAT, "%s: tensor %s is missing, and %zu more", b->source->path, x.first, x.nmissing - 1);
+        return fail(err, E_FORMAT, "%s: tensor %s is missing, and %zu more", b->source->path, x.first,
+                    x.nmissing - 1);
     return b->vision ? OK : check_tie(b, err);
 }

@@ -37,7 +37,8 @@ static enum status adopt_hidden(struct builder *b, struct err *err)
     enum status s = before > 0 ? source_unhide(source, name_is_mtp, err) : OK;
 
     if (s == OK && source->nhidden < before)
-        s = notes_add(&b->plan->notes, err, "%zu mtp.* tensors: not in the index, but of the promised head: converted",
+        s = notes_add(&b->plan->notes, err,
+                      "%zu mtp.* tensors: not in the index, but of the promised head: converted",
                       before - source->nhidden);
     return s;
 }
@@ -51,8 +52,8 @@ static enum status note_hidden(struct builder *b, struct err *err)
         return OK;
     if (source->nhidden > 1)
         snprintf(more, sizeof more, " (and %zu more)", source->nhidden - 1);
-    return notes_add(&b->plan->notes, err, "tensor %.120s%s: not in the index, not converted", source->hidden[0].name,
-                     more);
+    return notes_add(&b->plan->notes, err, "tensor %.120s%s: not in the index, not converted",
+                     source->hidden[0].name, more);
 }
 
 /* Adds the head's tensors of an opened shard to the source; *n gets how many. */
@@ -78,7 +79,8 @@ static enum status take_head(struct source *source, const struct source *shard, 
     return s;
 }
 
-/* Looks for the promised head in a shard that the index does not list. One that cannot be read is not needed. */
+/* Looks for the promised head in a shard that the index does not list. One that cannot be read is not needed.
+ */
 static enum status adopt_shard(struct builder *b, const char *name, bool *adopted, struct err *err)
 {
     const char *path = source_beside(b->source, name);
@@ -99,8 +101,8 @@ static enum status adopt_shard(struct builder *b, const char *name, bool *adopte
     source_close(shard);
     *adopted = n > 0;
     if (s == OK && n > 0)
-        s = notes_add(&b->plan->notes, err, "%s: not in the index, but it holds the promised head: %zu tensors converted",
-                      name, n);
+        s = notes_add(&b->plan->notes, err,
+                      "%s: not in the index, but it holds the promised head: %zu tensors converted", name, n);
     return s;
 }
 
@@ -139,12 +141,15 @@ static enum status note_change(struct builder *b, struct err *err)
 
     if (promised > 0 && n == 0)
         return notes_add(&b->plan->notes, err,
-                         "%s promises %" PRIu64 " multi-token-prediction layer(s), but there are no mtp.* tensors: "
-                         "converted without a head", b->hp.name, promised);
+                         "%s promises %" PRIu64
+                         " multi-token-prediction layer(s), but there are no mtp.* tensors: "
+                         "converted without a head",
+                         b->hp.name, promised);
     if (n > 0 && promised != n)
         return notes_add(&b->plan->notes, err,
                          "%s promises %" PRIu64 " multi-token-prediction layer(s), the tensors are %" PRIu64
-                         ": nextn_predict_layers=%" PRIu64, b->hp.name, promised, n, n);
+                         ": nextn_predict_layers=%" PRIu64,
+                         b->hp.name, promised, n, n);
     return OK;
 }
 
@@ -172,16 +177,19 @@ enum status head_decide(struct builder *b, struct err *err)
     if (s != OK)
         return s;
     if (!b->hp.arch->has_mtp && mode != MTP_AUTO && mode != MTP_DROP)
-        return fail(err, E_UNSUPPORTED, "%s: %s has no multi-token-prediction head", b->source->path, b->hp.arch->name);
+        return fail(err, E_UNSUPPORTED, "%s: %s has no multi-token-prediction head", b->source->path,
+                    b->hp.arch->name);
     if (n == 0 && (mode == MTP_KEEP || mode == MTP_ONLY))
-        return fail(err, E_FORMAT, "%s: has no multi-token-prediction head (no mtp.* tensors)", b->source->path);
+        return fail(err, E_FORMAT, "%s: has no multi-token-prediction head (no mtp.* tensors)",
+                    b->source->path);
     b->hp.n_mtp = n;
     return mode == MTP_DROP ? OK : note_change(b, err);
 }
 
 const char *head_drop_reason(const struct builder *b, const struct name_match *m)
 {
-    bool of_head = m->rule->scope == SCOPE_MTP || (m->rule->scope == SCOPE_LAYER && m->block >= b->hp.n_layer);
+    bool of_head =
+        m->rule->scope == SCOPE_MTP || (m->rule->scope == SCOPE_LAYER && m->block >= b->hp.n_layer);
 
     if (b->options->mtp == MTP_DROP && of_head)
         return HEAD_DROPPED;

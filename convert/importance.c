@@ -2,7 +2,7 @@
 #include "convert/importance.h"
 
 #define SISTERS_MAX 4
-#define NAME_BYTES 512
+#define NAME_BYTES  512
 
 /* Weights that see the same input. Stacked experts may take the shared expert's, which sees every token. */
 static const char *const sisters[][SISTERS_MAX] = {
@@ -68,8 +68,8 @@ static bool split_name(const char *name, long *block, const char **rest)
     return *end == '.' && end != name + 4;
 }
 
-static const struct imatrix_entry *lookup(const struct importance *im, const struct plan_step *step, long block,
-                                          const char *rest)
+static const struct imatrix_entry *lookup(const struct importance *im, const struct plan_step *step,
+                                          long block, const char *rest)
 {
     char name[NAME_BYTES];
 
@@ -78,8 +78,8 @@ static const struct imatrix_entry *lookup(const struct importance *im, const str
     return e && (fits_all(step, e) || e->n == columns(step)) ? e : NULL;
 }
 
-static const struct imatrix_entry *from_sister(const struct importance *im, const struct plan_step *step, long block,
-                                               const char *rest)
+static const struct imatrix_entry *from_sister(const struct importance *im, const struct plan_step *step,
+                                               long block, const char *rest)
 {
     for (size_t g = 0; g < ARRAY_LEN(sisters); g++) {
         bool member = false;
@@ -96,8 +96,8 @@ static const struct imatrix_entry *from_sister(const struct importance *im, cons
     return NULL;
 }
 
-static const struct imatrix_entry *from_near_layer(const struct importance *im, const struct plan_step *step, long block,
-                                                   const char *rest)
+static const struct imatrix_entry *from_near_layer(const struct importance *im, const struct plan_step *step,
+                                                   long block, const char *rest)
 {
     for (long distance = 1; distance <= 4096; distance++) {
         const struct imatrix_entry *e = block >= distance ? lookup(im, step, block - distance, rest) : NULL;
@@ -109,7 +109,8 @@ static const struct imatrix_entry *from_near_layer(const struct importance *im, 
     return NULL;
 }
 
-static enum status set_neutral(struct importance *im, const struct plan_step *step, struct plan_sink *sink, struct err *err)
+static enum status set_neutral(struct importance *im, const struct plan_step *step, struct plan_sink *sink,
+                               struct err *err)
 {
     float *ones = arena_array(&im->plan->arena, columns(step), sizeof *ones);
 
@@ -121,7 +122,8 @@ static enum status set_neutral(struct importance *im, const struct plan_step *st
     return notes_add(&im->plan->notes, err, "%s: no importance data, all columns weigh alike", step->name);
 }
 
-static enum status borrow(struct importance *im, const struct plan_step *step, struct plan_sink *sink, struct err *err)
+static enum status borrow(struct importance *im, const struct plan_step *step, struct plan_sink *sink,
+                          struct err *err)
 {
     const struct imatrix_entry *e = NULL;
     const char *rest;
@@ -139,7 +141,8 @@ static enum status borrow(struct importance *im, const struct plan_step *step, s
 
 /* ---- setting ---- */
 
-static enum status set_missing(struct importance *im, const struct plan_step *step, struct plan_sink *sink, struct err *err)
+static enum status set_missing(struct importance *im, const struct plan_step *step, struct plan_sink *sink,
+                               struct err *err)
 {
     switch (im->policy) {
     case MISSING_NEUTRAL:
@@ -154,20 +157,24 @@ static enum status set_missing(struct importance *im, const struct plan_step *st
     return OK;
 }
 
-enum status importance_set(struct importance *im, const struct plan_step *step, struct plan_sink *sink, bool needed,
-                           struct err *err)
+enum status importance_set(struct importance *im, const struct plan_step *step, struct plan_sink *sink,
+                           bool needed, struct err *err)
 {
     const struct imatrix_entry *e = im->imatrix ? imatrix_find(im->imatrix, step->name) : NULL;
     bool embedding = str_ends(step->name, "token_embd.weight");
 
     if (e && !fits_all(step, e) && !embedding)
-        return fail(err, E_FORMAT, "%s: entry %s has %" PRIu64 " values, the tensor %" PRIu64 " columns in %" PRIu64
-                    " matrices", im->imatrix->path, e->name, e->n, columns(step), matrices(step));
+        return fail(err, E_FORMAT,
+                    "%s: entry %s has %" PRIu64 " values, the tensor %" PRIu64 " columns in %" PRIu64
+                    " matrices",
+                    im->imatrix->path, e->name, e->n, columns(step), matrices(step));
     if (e && fits_all(step, e)) {
         use(step, e, sink);
         if (e->nunhit > 0)
-            return notes_add(&im->plan->notes, err, "%s: %" PRIu64 " of %" PRIu64 " experts were never hit in calibration: "
-                             "their columns weigh alike", step->name, e->nunhit, e->nmatrix);
+            return notes_add(&im->plan->notes, err,
+                             "%s: %" PRIu64 " of %" PRIu64 " experts were never hit in calibration: "
+                             "their columns weigh alike",
+                             step->name, e->nunhit, e->nmatrix);
         return OK;
     }
     return needed ? set_missing(im, step, sink, err) : OK;
@@ -177,7 +184,8 @@ enum status importance_finish(const struct importance *im, struct err *err)
 {
     if (im->nmissing == 0)
         return OK;
-    return fail(err, E_USAGE, "%zu tensor%s, %s first, need importance data and have none; --imatrix FILE gives it, "
-                "--imatrix-missing neutral or borrow goes without", im->nmissing, im->nmissing == 1 ? "" : "s",
-                im->first_missing);
+    return fail(err, E_USAGE,
+                "%zu tensor%s, %s first, need importance data and have none; --imatrix FILE gives it, "
+                "--imatrix-missing neutral or borrow goes without",
+                im->nmissing, im->nmissing == 1 ? "" : "s", im->first_missing);
 }

@@ -16,7 +16,7 @@ enum importance_missing {
 struct importance {
     const struct imatrix *imatrix; /* NULL: none was given */
     enum importance_missing policy;
-    struct plan *plan;             /* for its arena and notes */
+    struct plan *plan; /* for its arena and notes */
     /* filled while tensors are asked for */
     const char *first_missing;
     size_t nmissing;
@@ -27,8 +27,8 @@ enum status importance_check(const struct importance *im, struct err *err);
 
 /* Sets the sink's weights from the step's entry; where there is none and the type needs one, by the policy.
  * MISSING_ERROR only counts: importance_finish tells. E_FORMAT for an entry of the wrong length. */
-enum status importance_set(struct importance *im, const struct plan_step *step, struct plan_sink *sink, bool needed,
-                           struct err *err);
+enum status importance_set(struct importance *im, const struct plan_step *step, struct plan_sink *sink,
+                           bool needed, struct err *err);
 
 /* E_USAGE naming the tensors that lack importance data. */
 enum status importance_finish(const struct importance *im, struct err *err);

@@ -52,7 +52,8 @@ static enum status split_keys(struct meta *meta, size_t no, size_t count, size_t
 }
 
 /* Header and offsets of one file, whose steps are [cut->first, cut->first + cut->n). */
-static enum status lay_out(const struct layout *l, const struct meta *meta, const struct cut *cut, uint32_t out, struct err *err)
+static enum status lay_out(const struct layout *l, const struct meta *meta, const struct cut *cut,
+                           uint32_t out, struct err *err)
 {
     struct plan *plan = l->plan;
     struct gguf_entry *entries = arena_array(&plan->arena, max_u64(cut->n, 1), sizeof *entries);
@@ -63,8 +64,11 @@ static enum status lay_out(const struct layout *l, const struct meta *meta, cons
     for (size_t i = 0; i < cut->n; i++) {
         const struct plan_step *step = &plan->steps[cut->first + i];
 
-        entries[i] = (struct gguf_entry){.name = step->name, .dtype = step->sinks[0].dtype, .rank = step->rank,
-                                         .shape = step->shape, .nbytes = step->sinks[0].nbytes};
+        entries[i] = (struct gguf_entry){.name = step->name,
+                                         .dtype = step->sinks[0].dtype,
+                                         .rank = step->rank,
+                                         .shape = step->shape,
+                                         .nbytes = step->sinks[0].nbytes};
     }
     buf_init(&header, 2 * GIB);
     enum status s = gguf_header(meta, entries, cut->n, &header, &plan->outs[out].nbytes, err);
@@ -82,7 +86,8 @@ static enum status lay_out(const struct layout *l, const struct meta *meta, cons
     return s;
 }
 
-static enum status lay_out_part(const struct layout *l, const struct cut *cuts, size_t i, size_t n, struct err *err)
+static enum status lay_out_part(const struct layout *l, const struct cut *cuts, size_t i, size_t n,
+                                struct err *err)
 {
     struct meta rest, *meta = i == 0 ? l->meta : &rest;
     struct arena *a = &l->plan->arena;

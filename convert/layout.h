@@ -6,9 +6,9 @@
 #include "plan/plan.h"
 
 struct layout {
-    struct plan *plan;   /* each step has one sink, whose type is chosen */
-    struct meta *meta;   /* of the first file; gets the split keys when there are several */
-    const char *path;    /* of the file; parts of a set are named after it */
+    struct plan *plan; /* each step has one sink, whose type is chosen */
+    struct meta *meta; /* of the first file; gets the split keys when there are several */
+    const char *path;  /* of the file; parts of a set are named after it */
     uint64_t split_max_bytes, split_max_tensors; /* of one file; 0: no limit */
 };
 

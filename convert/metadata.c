@@ -45,8 +45,8 @@ static const char *file_prefix(const struct builder *b)
 }
 
 /* general.sampling.* and general.name to general.languages; and the file's name by rule. */
-static enum status add_authorship(struct builder *b, const char *tag, struct meta *meta, const char **name_out,
-                                  struct err *err)
+static enum status add_authorship(struct builder *b, const char *tag, struct meta *meta,
+                                  const char **name_out, struct err *err)
 {
     struct arena *arena = &b->plan->arena;
     struct notes *notes = &b->plan->notes;

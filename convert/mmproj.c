@@ -24,7 +24,8 @@ static const struct tower_key tower_keys[] = {
 };
 
 /* A whole number of vision_config alone: the text model's must not stand in for it. */
-static enum status tower_number(const struct hparams *vision, const char *keys, bool *found, uint64_t *v, struct err *err)
+static enum status tower_number(const struct hparams *vision, const char *keys, bool *found, uint64_t *v,
+                                struct err *err)
 {
     struct hparams alone = *vision;
 
@@ -32,7 +33,8 @@ static enum status tower_number(const struct hparams *vision, const char *keys, 
     return hparams_u64(&alone, keys, found, v, err);
 }
 
-static enum status set_required(const struct hparams *vision, const struct tower_key *k, struct meta *out, struct err *err)
+static enum status set_required(const struct hparams *vision, const struct tower_key *k, struct meta *out,
+                                struct err *err)
 {
     uint64_t v = 0;
     bool found;
@@ -61,7 +63,8 @@ static enum status set_image_size(const struct hparams *vision, struct meta *out
         size = (uint64_t)(sqrt((double)npos) * (double)patch);
     }
     if (s == OK && (size == 0 || size > UINT32_MAX))
-        s = fail(err, E_FORMAT, "%s: vision_config: image_size=%" PRIu64 ": must be 1 to 2^32 - 1", vision->name, size);
+        s = fail(err, E_FORMAT, "%s: vision_config: image_size=%" PRIu64 ": must be 1 to 2^32 - 1",
+                 vision->name, size);
     return s == OK ? meta_set_u32(out, "clip.vision.image_size", (uint32_t)size, err) : s;
 }
 
@@ -80,19 +83,26 @@ static enum status set_deepstack(const struct hparams *vision, struct meta *out,
         int64_t i;
 
         if (!json_int(c, &i) || i < 0 || (uint64_t)i >= depth)
-            s = fail(err, E_FORMAT, "%s: vision_config: deepstack_visual_indexes names no layer", vision->name);
+            s = fail(err, E_FORMAT, "%s: vision_config: deepstack_visual_indexes names no layer",
+                     vision->name);
         else
             flags[i] = 1;
     }
-    struct meta_kv kv = {"clip.vision.is_deepstack_layers", META_ARRAY, META_BOOL, s == OK ? depth : 0, flags,
+    struct meta_kv kv = {"clip.vision.is_deepstack_layers",
+                         META_ARRAY,
+                         META_BOOL,
+                         s == OK ? depth : 0,
+                         flags,
                          s == OK ? depth : 0};
     return s == OK ? meta_set(out, kv, err) : s;
 }
 
 /* ---- the image preprocessor ---- */
 
-/* A number per colour: f32, or i32 when the file writes integers, as the reference's type inference has it. */
-static enum status set_numbers(const char *key, const struct json *list, const char *path, struct meta *out, struct err *err)
+/* A number per colour: f32, or i32 when the file writes integers, as the reference's type inference has it.
+ */
+static enum status set_numbers(const char *key, const struct json *list, const char *path, struct meta *out,
+                               struct err *err)
 {
     union {
         float f[CHANNELS];
@@ -102,7 +112,8 @@ static enum status set_numbers(const char *key, const struct json *list, const c
     size_t n = 0;
 
     if (json_count(list) != CHANNELS)
-        return fail(err, E_FORMAT, "%s: %s: has %zu numbers, not %d", path, json_key(list), json_count(list), CHANNELS);
+        return fail(err, E_FORMAT, "%s: %s: has %zu numbers, not %d", path, json_key(list), json_count(list),
+                    CHANNELS);
     for (const struct json *c = json_first(list); c; c = json_after(c), n++) {
         double d;
 
@@ -131,7 +142,8 @@ static const struct json *section_with(const struct json *root, const char *key)
 
 static enum status set_preprocessing(struct source *source, struct meta *out, struct err *err)
 {
-    static const char *const keys[][2] = {{"clip.vision.image_mean", "image_mean"}, {"clip.vision.image_std", "image_std"}};
+    static const char *const keys[][2] = {{"clip.vision.image_mean", "image_mean"},
+                                          {"clip.vision.image_std", "image_std"}};
     const char *newer_path = source_beside(source, "processor_config.json");
     const char *older_path = source_beside(source, "preprocessor_config.json");
     struct json *newer = NULL, *older = NULL;
@@ -146,7 +158,8 @@ static enum status set_preprocessing(struct source *source, struct meta *out, st
         in = in ? in : section_with(older, keys[i][1]);
         const struct json *list = json_get(in, keys[i][1]);
         if (!list || json_kind(list) != JSON_K_ARRAY)
-            s = fail(err, E_FORMAT, "%s: %s is missing from preprocessor_config.json", source->path, keys[i][1]);
+            s = fail(err, E_FORMAT, "%s: %s is missing from preprocessor_config.json", source->path,
+                     keys[i][1]);
         else
             s = set_numbers(keys[i][0], list, path, out, err);
     }
@@ -166,7 +179,8 @@ static enum status set_from_text(const struct hparams *vision, struct meta *out,
     text.text = json_get(vision->root, "text_config") ? json_get(vision->root, "text_config") : vision->root;
     enum status s = hparams_u64(&text, "hidden_size", &found, &hidden, err);
     if (s == OK && (!found || hidden == 0 || hidden > UINT32_MAX))
-        s = fail(err, E_FORMAT, "%s: text_config: hidden_size=%" PRIu64 ": must be 1 to 2^32 - 1", vision->name, hidden);
+        s = fail(err, E_FORMAT, "%s: text_config: hidden_size=%" PRIu64 ": must be 1 to 2^32 - 1",
+                 vision->name, hidden);
     return s == OK ? meta_set_u32(out, "clip.vision.projection_dim", (uint32_t)hidden, err) : s;
 }
 
@@ -180,7 +194,8 @@ static enum status set_epsilon(const struct hparams *vision, struct meta *out, s
     return meta_set_f32(out, "clip.vision.attention.layer_norm_epsilon", (float)eps, err);
 }
 
-enum status mmproj_to_meta(const struct hparams *vision, struct source *source, struct meta *out, struct err *err)
+enum status mmproj_to_meta(const struct hparams *vision, struct source *source, struct meta *out,
+                           struct err *err)
 {
     uint64_t merge = 0;
     bool has_merge = false;

@@ -41,8 +41,8 @@ static void trim_shape(struct plan_step *step)
 
 /* ---- types ---- */
 
-static enum status note_fallback(struct plan *plan, const struct plan_step *step, const struct recipe_choice *c,
-                                 struct err *err)
+static enum status note_fallback(struct plan *plan, const struct plan_step *step,
+                                 const struct recipe_choice *c, struct err *err)
 {
     if (c->wanted == c->type)
         return OK;
@@ -73,8 +73,8 @@ static enum status set_type(struct plan *plan, struct plan_step *step, const str
     if (c->type == from)
         return OK;
     if (dtype_is_quantized(from) && !o->allow_requantize)
-        return fail(err, E_UNSUPPORTED, "tensor %s: is %s already; --allow-requantize quantizes it again", step->name,
-                    dtype_name(from));
+        return fail(err, E_UNSUPPORTED, "tensor %s: is %s already; --allow-requantize quantizes it again",
+                    step->name, dtype_name(from));
     if (!codec_find(from)->decode || !codec_find(c->type)->encode)
         return fail(err, E_UNSUPPORTED, "tensor %s: %s cannot become %s", step->name, dtype_name(from),
                     dtype_name(c->type));
@@ -99,7 +99,8 @@ static enum status explain(const struct recipe_request *q, const struct recipe_c
             return OK;
         }
     }
-    return o->explain ? fail(err, E_USAGE, "--explain %s: there is no such tensor in the output", o->explain) : OK;
+    return o->explain ? fail(err, E_USAGE, "--explain %s: there is no such tensor in the output", o->explain)
+                      : OK;
 }
 
 static enum status choose_types(struct plan *plan, const struct meta *meta, const struct quantize_options *o,
@@ -161,7 +162,8 @@ static enum status edit_metadata(struct meta *meta, const struct quantize_option
     enum status s = set_last_u32(meta, "general.quantization_version", 2, err);
     if (s == OK)
         s = set_last_u32(meta, "general.file_type",
-                         o->recipe->file_type >= 0 ? (uint32_t)o->recipe->file_type : (uint32_t)file_type, err);
+                         o->recipe->file_type >= 0 ? (uint32_t)o->recipe->file_type : (uint32_t)file_type,
+                         err);
     for (size_t i = 0; i < ARRAY_LEN(split); i++)
         meta_remove(meta, split[i]);
     if (s != OK || !im)
@@ -178,7 +180,8 @@ static enum status edit_metadata(struct meta *meta, const struct quantize_option
 
 /* ---- the edit ---- */
 
-enum status quantize_edit(struct plan *plan, struct meta *meta, const struct quantize_options *o, struct err *err)
+enum status quantize_edit(struct plan *plan, struct meta *meta, const struct quantize_options *o,
+                          struct err *err)
 {
     for (size_t i = 0; i < plan->nstep; i++)
         trim_shape(&plan->steps[i]);
@@ -189,10 +192,14 @@ enum status quantize_edit(struct plan *plan, struct meta *meta, const struct qua
 
 /* ---- GGUF sources ---- */
 
-static enum status add_step(struct plan *plan, const struct source *source, const struct tensor *t, struct err *err)
+static enum status add_step(struct plan *plan, const struct source *source, const struct tensor *t,
+                            struct err *err)
 {
-    struct plan_source src = {.name = t->name, .dtype = t->dtype, .codec = codec_find(t->dtype),
-                              .file = source->files[t->file].file, .off = t->off};
+    struct plan_source src = {.name = t->name,
+                              .dtype = t->dtype,
+                              .codec = codec_find(t->dtype),
+                              .file = source->files[t->file].file,
+                              .off = t->off};
     struct plan_sink sink = {.dtype = t->dtype, .codec = codec_find(t->dtype)};
     struct plan_step *step;
     uint32_t index;
@@ -218,13 +225,15 @@ static enum status copy_meta(struct meta *to, const struct meta *from, struct er
     return s;
 }
 
-enum status quantize_gguf(struct plan *plan, struct source *source, const struct quantize_options *o, struct err *err)
+enum status quantize_gguf(struct plan *plan, struct source *source, const struct quantize_options *o,
+                          struct err *err)
 {
     struct meta meta;
     enum status s = OK;
 
     if (source->kind != SOURCE_GGUF)
-        return fail(err, E_USAGE, "%s: is no GGUF file; scion convert quantizes a checkpoint directly", source->path);
+        return fail(err, E_USAGE, "%s: is no GGUF file; scion convert quantizes a checkpoint directly",
+                    source->path);
     meta_init(&meta, &plan->arena);
     for (size_t i = 0; i < source->nfile && s == OK; i++)
         s = plan_add_input(plan, source->files[i].path, err);

@@ -9,9 +9,18 @@
 
 /* Files beside the checkpoint that conversion may read: never to be written over. */
 static const char *const read_beside[] = {
-    "config.json",        "model.safetensors.index.json", "tokenizer.json",       "tokenizer_config.json",
-    "tokenizer.model",    "added_tokens.json",            "vocab.json",           "merges.txt",
-    "chat_template.json", "chat_template.jinja",          "special_tokens_map.json", "preprocessor_config.json",
+    "config.json",
+    "model.safetensors.index.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "tokenizer.model",
+    "added_tokens.json",
+    "vocab.json",
+    "merges.txt",
+    "chat_template.json",
+    "chat_template.jinja",
+    "special_tokens_map.json",
+    "preprocessor_config.json",
     "processor_config.json",
 };
 
@@ -58,7 +67,8 @@ static enum status handle_unknown(struct builder *b, const struct tensor *t, str
     return OK;
 }
 
-static enum status handle_known(struct builder *b, const struct name_match *m, const struct tensor *t, struct err *err)
+static enum status handle_known(struct builder *b, const struct name_match *m, const struct tensor *t,
+                                struct err *err)
 {
     const char *reason = b->vision ? NULL : head_drop_reason(b, m);
 
@@ -67,7 +77,8 @@ static enum status handle_known(struct builder *b, const struct name_match *m, c
     return m->rule->flags & RULE_PER_EXPERT ? emit_expert(b, m, t, err) : emit_tensor(b, m, t, err);
 }
 
-static enum status fail_beyond(const struct builder *b, const struct tensor *t, uint64_t layer, struct err *err)
+static enum status fail_beyond(const struct builder *b, const struct tensor *t, uint64_t layer,
+                               struct err *err)
 {
     uint64_t n = b->hp.n_layer;
     enum status s = b->vision ? hparams_eval(&b->hp, b->hp.arch->vision->depth, &n, err) : OK;
@@ -81,7 +92,8 @@ static enum status fail_beyond(const struct builder *b, const struct tensor *t, 
 static enum status handle_tensor(struct builder *b, const struct tensor *t, struct err *err)
 {
     struct name_match m;
-    enum name_kind kind = b->vision ? name_match_vision(&b->hp, t->name, &m) : name_match_text(&b->hp, t->name, &m);
+    enum name_kind kind =
+        b->vision ? name_match_vision(&b->hp, t->name, &m) : name_match_text(&b->hp, t->name, &m);
 
     if (b->vision && kind == NAME_UNKNOWN && strstr(t->name, b->hp.arch->vision->prefix) == NULL)
         return plan_drop(b->plan, t->name, "not of the vision tower (--mmproj)", err);
@@ -137,10 +149,13 @@ static enum status refuse_quantized(const struct builder *b, struct err *err)
     const char *method = json_str(json_get(q, "quant_method"));
 
     if (mlx && json_kind(mlx) == JSON_K_OBJECT)
-        return fail(err, E_UNSUPPORTED, "%s: is quantized for MLX: convert the original checkpoint", b->source->path);
+        return fail(err, E_UNSUPPORTED, "%s: is quantized for MLX: convert the original checkpoint",
+                    b->source->path);
     if (q && json_kind(q) == JSON_K_OBJECT)
-        return fail(err, E_UNSUPPORTED, "%s: is quantized already (quantization_config, %s): convert the original "
-                    "checkpoint", b->source->path, method ? method : "of an unnamed method");
+        return fail(err, E_UNSUPPORTED,
+                    "%s: is quantized already (quantization_config, %s): convert the original "
+                    "checkpoint",
+                    b->source->path, method ? method : "of an unnamed method");
     return OK;
 }
 
@@ -208,7 +223,8 @@ static enum status lay_out(struct builder *b, const char *path, struct meta *met
     return s == OK ? layout_files(&l, err) : s;
 }
 
-enum status convert_to_gguf(struct plan *plan, struct source *source, const struct convert_options *o, struct err *err)
+enum status convert_to_gguf(struct plan *plan, struct source *source, const struct convert_options *o,
+                            struct err *err)
 {
     struct builder b = {.plan = plan, .source = source, .options = o};
     enum dtype type = DT_F32;

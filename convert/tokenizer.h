@@ -63,8 +63,8 @@ bool tokenizer_find(const struct tokenizer *t, struct slice text, uint32_t *id);
 const char *tokenizer_special_text(const struct json *entry);
 
 /* Calls visit for each special token that tokenizer_config.json names: bos_token ... mask_token, then
- * additional_special_tokens and extra_special_tokens; and those that its tokenizer_class assumes. Stops at the first status that is
- * not OK and returns it. */
+ * additional_special_tokens and extra_special_tokens; and those that its tokenizer_class assumes. Stops at
+ * the first status that is not OK and returns it. */
 typedef enum status tokenizer_visit(void *ctx, const char *text, struct err *err);
 enum status tokenizer_each_special(const struct json *config, tokenizer_visit *visit, void *ctx,
                                    struct err *err);

@@ -7,7 +7,10 @@
 
 /* Weights that stay float32 whatever the file's type: small, and sensitive. */
 static const char *const always_f32[] = {
-    "ffn_gate_inp.weight", "ffn_gate_inp_shexp.weight", "position_embd.weight", "ssm_conv1d.weight",
+    "ffn_gate_inp.weight",
+    "ffn_gate_inp_shexp.weight",
+    "position_embd.weight",
+    "ssm_conv1d.weight",
 };
 
 static bool is_always_f32(const char *name)
@@ -39,8 +42,9 @@ enum dtype types_auto(const struct builder *b)
     for (size_t i = 0; i < b->source->ntensor; i++) {
         const struct tensor *t = &b->source->tensors[i];
         struct name_match m;
-        bool ours = b->vision ? name_match_vision(&b->hp, t->name, &m) == NAME_KNOWN
-                              : name_match_text(&b->hp, t->name, &m) == NAME_KNOWN && !head_drop_reason(b, &m);
+        bool ours = b->vision
+                        ? name_match_vision(&b->hp, t->name, &m) == NAME_KNOWN
+                        : name_match_text(&b->hp, t->name, &m) == NAME_KNOWN && !head_drop_reason(b, &m);
 
         if (ours && t->rank >= 2 && (t->dtype == DT_BF16 || t->dtype == DT_F16))
             return t->dtype;
@@ -72,8 +76,8 @@ enum status types_choose(struct builder *b, enum dtype file, struct err *err)
 
         sink.codec = codec_find(sink.dtype);
         if (sink.dtype == DT_F16 && file == DT_Q8_0)
-            s = notes_add(&b->plan->notes, err, "%s: rows of %" PRIu64 " are no whole q8_0 blocks: f16", step->name,
-                          step->shape[step->rank - 1]);
+            s = notes_add(&b->plan->notes, err, "%s: rows of %" PRIu64 " are no whole q8_0 blocks: f16",
+                          step->name, step->shape[step->rank - 1]);
         if (s == OK)
             s = plan_add_sink(b->plan, step, &sink, err);
     }

@@ -102,7 +102,8 @@ enum status file_read_at(const struct file *f, void *buf, size_t n, uint64_t off
         if (got < 0)
             return fail_errno(err, "%s: read of %zu bytes at %" PRIu64, f->path, n, off);
         if (got == 0)
-            return fail(err, E_FORMAT, "%s:%" PRIu64 ": the file ends %zu bytes early (cut off, or still being written)",
+            return fail(err, E_FORMAT,
+                        "%s:%" PRIu64 ": the file ends %zu bytes early (cut off, or still being written)",
                         f->path, off + done, n - done);
         done += (size_t)got;
     }

@@ -41,7 +41,8 @@ static void *flusher_main(void *arg)
     return NULL;
 }
 
-enum status flusher_start(struct flusher **out, enum status (*run)(void *ctx, const struct flusher_job *job, struct err *err),
+enum status flusher_start(struct flusher **out,
+                          enum status (*run)(void *ctx, const struct flusher_job *job, struct err *err),
                           void *ctx, struct err *err)
 {
     struct flusher *f = calloc(1, sizeof *f);

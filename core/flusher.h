@@ -15,7 +15,8 @@ struct flusher_job {
 };
 
 /* Starts the thread; `run` is called in it, with ctx, for each job. */
-enum status flusher_start(struct flusher **out, enum status (*run)(void *ctx, const struct flusher_job *job, struct err *err),
+enum status flusher_start(struct flusher **out,
+                          enum status (*run)(void *ctx, const struct flusher_job *job, struct err *err),
                           void *ctx, struct err *err);
 
 /* Waits until the thread is idle, then hands it the job, whose data must stay until the next call here. Fails

@@ -124,7 +124,8 @@ enum status journal_open(struct journal **out, const char *path, struct digest f
     if (s == OK)
         s = open_log(j, head, valid, err);
     if (s != OK) {
-        /* A log that was not opened may be an earlier run's; one that was and holds nothing is worth nothing. */
+        /* A log that was not opened may be an earlier run's; one that was and holds nothing is worth nothing.
+         */
         journal_close(j, j->fd < 0 || valid > 0);
         return s;
     }

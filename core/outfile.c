@@ -10,7 +10,7 @@
 #include "core/file.h"
 #include "core/flusher.h"
 
-#define BLOCK 4096u /* alignment of direct writes: a multiple of every common logical block size */
+#define BLOCK           4096u /* alignment of direct writes: a multiple of every common logical block size */
 #define READ_BACK_BYTES (1 * MIB)
 
 struct outfile {
@@ -20,8 +20,8 @@ struct outfile {
     bool committed;
     uint64_t nbytes;
     struct outfile_listener listener;
-    struct flusher *flusher;   /* writes the full buffer while the other one fills; it and the buffers live from
-                                  the first write to the next outfile_flush */
+    struct flusher *flusher; /* writes the full buffer while the other one fills; it and the buffers live from
+                                the first write to the next outfile_flush */
     unsigned char *buffers[2]; /* aligned to BLOCK */
     unsigned char *buffer;     /* the one that fills: holds file bytes [start, end) at (off - base) */
     size_t capacity;           /* of each */
@@ -178,7 +178,8 @@ static enum status lock_partial(struct outfile *f, struct stat *st, struct err *
     f->fd = open(f->partial, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
     if (f->fd < 0)
         return fail_errno(err, "%s", f->partial);
-    bool locked = flock(f->fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK; // some file systems have no locks
+    bool locked =
+        flock(f->fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK; // some file systems have no locks
     if (fstat(f->fd, st) != 0)
         return fail_errno(err, "%s", f->partial);
     if (!locked || stat(f->partial, &named) != 0 || named.st_dev != st->st_dev || named.st_ino != st->st_ino)
@@ -208,7 +209,8 @@ static enum status open_partial(struct outfile *f, bool resume, bool *resumed, s
     return s;
 }
 
-enum status outfile_open(struct outfile **out, const struct outfile_spec *spec, bool *resumed, struct err *err)
+enum status outfile_open(struct outfile **out, const struct outfile_spec *spec, bool *resumed,
+                         struct err *err)
 {
     struct outfile *f = calloc(1, sizeof *f);
     size_t partial_n = strlen(spec->path) + sizeof ".partial";
@@ -235,7 +237,8 @@ enum status outfile_open(struct outfile **out, const struct outfile_spec *spec, 
     return OK;
 }
 
-enum status outfile_digest(struct outfile *f, uint64_t off, uint64_t nbytes, struct digest *d, struct err *err)
+enum status outfile_digest(struct outfile *f, uint64_t off, uint64_t nbytes, struct digest *d,
+                           struct err *err)
 {
     struct hash *h = hash_new();
     unsigned char *chunk = malloc(READ_BACK_BYTES);

@@ -21,23 +21,25 @@ struct outfile_listener {
 };
 
 struct outfile_spec {
-    const char *path;    /* the final name */
-    uint64_t nbytes;     /* the file's size */
-    size_t buffer_bytes; /* of each of two; 64 KiB at least; rounded to whole pages */
-    bool resume;         /* keep an existing NAME.partial of that size, else start empty */
+    const char *path;                 /* the final name */
+    uint64_t nbytes;                  /* the file's size */
+    size_t buffer_bytes;              /* of each of two; 64 KiB at least; rounded to whole pages */
+    bool resume;                      /* keep an existing NAME.partial of that size, else start empty */
     struct outfile_listener listener; /* .wrote may be NULL */
 };
 
 /* Opens NAME.partial, locks it (a second run on the same output is refused: E_USAGE), gives it its size.
  * *resumed tells whether an earlier content was kept. On failure an earlier content that could have been
  * kept is still there; what this call made is not. */
-enum status outfile_open(struct outfile **out, const struct outfile_spec *spec, bool *resumed, struct err *err);
+enum status outfile_open(struct outfile **out, const struct outfile_spec *spec, bool *resumed,
+                         struct err *err);
 
 /* Copies n bytes for offset off. E_IO (disk full among them). */
 enum status outfile_write(struct outfile *f, const void *p, size_t n, uint64_t off, struct err *err);
 
 /* Digest of a range as it stands in the file; buffered bytes must have been flushed. */
-enum status outfile_digest(struct outfile *f, uint64_t off, uint64_t nbytes, struct digest *d, struct err *err);
+enum status outfile_digest(struct outfile *f, uint64_t off, uint64_t nbytes, struct digest *d,
+                           struct err *err);
 
 /* Forgets an earlier content after all: the whole file reads as zeros. Before the first write. */
 enum status outfile_restart(struct outfile *f, struct err *err);

@@ -109,7 +109,8 @@ static enum status parse_alternatives(struct parser *c);
 
 static enum status refuse(struct parser *c, const char *why)
 {
-    return fail(c->err, E_USAGE, "pattern \"%s\": character %zu: %s", c->text, (size_t)(c->p - c->text) + 1, why);
+    return fail(c->err, E_USAGE, "pattern \"%s\": character %zu: %s", c->text, (size_t)(c->p - c->text) + 1,
+                why);
 }
 
 /* n more steps, zeroed, at `at`, in front of what stands there. */
@@ -197,8 +198,8 @@ static enum status parse_named_class(struct parser *c, struct set *s)
         const char *name;
         int (*is)(int);
     } classes[] = {
-        {"alnum", isalnum}, {"alpha", isalpha}, {"digit", isdigit}, {"d", isdigit},      {"lower", islower},
-        {"upper", isupper}, {"space", isspace}, {"s", isspace},     {"blank", isblank},  {"punct", ispunct},
+        {"alnum", isalnum}, {"alpha", isalpha}, {"digit", isdigit}, {"d", isdigit},       {"lower", islower},
+        {"upper", isupper}, {"space", isspace}, {"s", isspace},     {"blank", isblank},   {"punct", ispunct},
         {"print", isprint}, {"graph", isgraph}, {"cntrl", iscntrl}, {"xdigit", isxdigit}, {"w", is_word},
     };
     const char *end = strstr(c->p + 2, ":]");
@@ -408,7 +409,8 @@ static enum status repeat(struct parser *c, size_t at, unsigned min, unsigned ma
     c->out->n = at;
     for (unsigned i = 0; st == OK && i < fixed; i++) {
         if (i >= min)
-            st = emit(c, (struct step){.op = P_SPLIT, .x = 1, .y = (int16_t)(n + (max == UINT32_MAX ? 2 : 1))});
+            st = emit(c,
+                      (struct step){.op = P_SPLIT, .x = 1, .y = (int16_t)(n + (max == UINT32_MAX ? 2 : 1))});
         size_t start = c->out->n;
         if (st == OK)
             st = open_gap(c, start, n);
@@ -418,7 +420,7 @@ static enum status repeat(struct parser *c, size_t at, unsigned min, unsigned ma
     if (st != OK || max != UINT32_MAX)
         return st;
     if (min)
-        return emit(c, (struct step){.op = P_SPLIT, .x = (int16_t)-(int)n, .y = 1});
+        return emit(c, (struct step){.op = P_SPLIT, .x = (int16_t) - (int)n, .y = 1});
     return emit(c, (struct step){.op = P_JUMP, .x = (int16_t)(-(int)n - 1)});
 }
 

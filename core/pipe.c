@@ -117,7 +117,8 @@ static void *worker_main(void *arg)
     uint64_t item;
 
     while (take_item(r, &item)) {
-        enum status s = r->stages->work(r->stages->ctx, r->shape->slots[item % r->shape->nslot], w->index, &err);
+        enum status s =
+            r->stages->work(r->stages->ctx, r->shape->slots[item % r->shape->nslot], w->index, &err);
 
         if (s != OK) {
             stop_run(r, s, &err);

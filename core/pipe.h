@@ -24,7 +24,7 @@ struct pipe_stages {
 struct pipe_shape {
     void **slots; /* nslot of them, >= 2 */
     size_t nslot;
-    unsigned nworker; /* >= 1 */
+    unsigned nworker;         /* >= 1 */
     const atomic_int *cancel; /* non-zero stops the run with E_CANCELLED; may be NULL */
 };
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Random numbers as a pure function of a seed, a name and an index: no state, so any part of a stream can be
- * made anywhere, in any order. Mixing: the finalizer of SplitMix64 (Steele, Lea, Flood 2014) over a counter in
- * steps of the golden ratio.
+ * made anywhere, in any order. Mixing: the finalizer of SplitMix64 (Steele, Lea, Flood 2014) over a counter
+ * in steps of the golden ratio.
  */
 #ifndef CORE_RNG_H
 #define CORE_RNG_H
@@ -33,8 +33,8 @@ static inline uint64_t rng_bits(uint64_t key, uint64_t index)
 static inline float rng_normal(uint64_t key, uint64_t index)
 {
     uint64_t bits = rng_bits(key, index);
-    uint32_t sum = (uint32_t)(bits & 0xffff) + (uint32_t)(bits >> 16 & 0xffff) + (uint32_t)(bits >> 32 & 0xffff) +
-                   (uint32_t)(bits >> 48);
+    uint32_t sum = (uint32_t)(bits & 0xffff) + (uint32_t)(bits >> 16 & 0xffff) +
+                   (uint32_t)(bits >> 32 & 0xffff) + (uint32_t)(bits >> 48);
 
     return ((float)sum - 131070.0f) * (1.0f / 37837.0f);
 }

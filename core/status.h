@@ -39,8 +39,8 @@ enum status fail(struct err *err, enum status s, const char *fmt, ...) PRINTF_LI
 /* Puts "context: " in front of the sentence and returns err->status. */
 enum status wrap(struct err *err, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-/* The sentence for a failed system call: "<what>: <strerror(errno)>", E_IO, or E_NOMEM where that is the reason.
- * Reads errno first. */
+/* The sentence for a failed system call: "<what>: <strerror(errno)>", E_IO, or E_NOMEM where that is the
+ * reason. Reads errno first. */
 enum status fail_errno(struct err *err, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* The sentence for a refused allocation. */

@@ -10,8 +10,8 @@
 
 /* Opens the shards of a folder, config.json, and nothing else: those that model.safetensors.index.json
  * lists, else every model*.safetensors, else every consolidated*.safetensors. What the index names must be
- * there; what its shards hold beside that is hidden. Fills s, whose path is set. E_FORMAT, E_IO (a shard or every shard is
- * missing), E_UNSUPPORTED (PyTorch files only), E_USAGE (GGUF files only). */
+ * there; what its shards hold beside that is hidden. Fills s, whose path is set. E_FORMAT, E_IO (a shard or
+ * every shard is missing), E_UNSUPPORTED (PyTorch files only), E_USAGE (GGUF files only). */
 enum status hfdir_open(struct source *s, const char *folder, struct err *err);
 
 /* The folder of the hub cache to look org/name up in; NULL for none. Borrowed: it must outlive every

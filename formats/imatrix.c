@@ -7,17 +7,18 @@
 #include "formats/gguf.h"
 
 #define IMATRIX_ARENA_LIMIT (16 * GIB)
-#define SUMS ".in_sum2"
-#define COUNTS ".counts"
+#define SUMS                ".in_sum2"
+#define COUNTS              ".counts"
 
 /* ---- both files ---- */
 
-static enum status check_values(const struct imatrix *im, const char *name, const float *v, uint64_t n, struct err *err)
+static enum status check_values(const struct imatrix *im, const char *name, const float *v, uint64_t n,
+                                struct err *err)
 {
     for (uint64_t i = 0; i < n; i++)
         if (!isfinite(v[i]) || v[i] < 0)
-            return fail(err, E_FORMAT, "%s: entry %s: value %" PRIu64 "=%g: must be finite and not negative", im->path,
-                        name, i, (double)v[i]);
+            return fail(err, E_FORMAT, "%s: entry %s: value %" PRIu64 "=%g: must be finite and not negative",
+                        im->path, name, i, (double)v[i]);
     return OK;
 }
 
@@ -35,8 +36,8 @@ static enum status add_entry(struct imatrix *im, const struct imatrix_entry *e, 
 
 /* ---- GGUF ---- */
 
-static enum status read_floats(struct imatrix *im, const struct source *s, const struct tensor *t, float **out,
-                               struct err *err)
+static enum status read_floats(struct imatrix *im, const struct source *s, const struct tensor *t,
+                               float **out, struct err *err)
 {
     *out = arena_alloc(&im->arena, t->nbytes);
     if (!*out)
@@ -54,8 +55,8 @@ static enum status add_pair(struct imatrix *im, const struct source *s, const st
     if (sums->dtype != DT_F32 || counts->dtype != DT_F32)
         return fail(err, E_FORMAT, "%s: tensor %s: must be f32, and its counts too", im->path, sums->name);
     if (e.nmatrix == 0 || e.n == 0 || e.n % e.nmatrix)
-        return fail(err, E_FORMAT, "%s: tensor %s: %" PRIu64 " sums for %" PRIu64 " counts", im->path, sums->name, e.n,
-                    e.nmatrix);
+        return fail(err, E_FORMAT, "%s: tensor %s: %" PRIu64 " sums for %" PRIu64 " counts", im->path,
+                    sums->name, e.n, e.nmatrix);
     enum status st = read_floats(im, s, sums, &values, err);
     if (st == OK)
         st = read_floats(im, s, counts, &count, err);
@@ -87,7 +88,8 @@ static enum status read_keys(struct imatrix *im, const struct source *s, struct 
 
     for (size_t i = 0; i < ARRAY_LEN(required); i++)
         if (!meta_find(&s->meta, required[i]))
-            return fail(err, E_FORMAT, "%s: is no importance matrix: key %s is missing", im->path, required[i]);
+            return fail(err, E_FORMAT, "%s: is no importance matrix: key %s is missing", im->path,
+                        required[i]);
     (void)meta_u64(meta_find(&s->meta, required[1]), &chunks);
     im->chunk_count = (uint32_t)min_u64(chunks, UINT32_MAX);
     if (meta_next_str(datasets, &pos, &first)) {
@@ -138,8 +140,8 @@ static const void *take(struct cursor *c, const char *field, uint64_t n, struct 
     const char *p = c->text->p + c->at;
 
     if (n > c->text->n - c->at) {
-        fail(err, E_FORMAT, "%s:%zu: %s needs %" PRIu64 " bytes, but %zu are left", c->im->path, c->at, field, n,
-             c->text->n - c->at);
+        fail(err, E_FORMAT, "%s:%zu: %s needs %" PRIu64 " bytes, but %zu are left", c->im->path, c->at, field,
+             n, c->text->n - c->at);
         return NULL;
     }
     c->at += (size_t)n;

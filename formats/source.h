@@ -30,19 +30,20 @@ struct source {
     const char *path;          /* as given, or the hub cache folder that org/name resolved to */
     const char *name;          /* the model's name: folder name, or org/name's last part */
     struct source_file *files; /* in reading order: shards by ascending name */
-    size_t nfile, file_cap; /* files and tensors are no part of the arena: they grow in place */
-    struct tensor *tensors; /* by file, then by name in code-point order (safetensors) or in file
-                               order (GGUF) */
+    size_t nfile, file_cap;    /* files and tensors are no part of the arena: they grow in place */
+    struct tensor *tensors;    /* by file, then by name in code-point order (safetensors) or in file
+                                  order (GGUF) */
     size_t ntensor, tensor_cap;
     struct map index; /* tensor name -> index */
-    struct tensor *hidden; /* tensors of the files that the folder's index does not name: not among the above */
+    struct tensor
+        *hidden; /* tensors of the files that the folder's index does not name: not among the above */
     size_t nhidden;
 
     /* SOURCE_HF */
-    struct json *config;    /* config.json; NULL when the folder has none */
-    const char **unlisted;  /* shards lying in the folder that the index does not name */
+    struct json *config;   /* config.json; NULL when the folder has none */
+    const char **unlisted; /* shards lying in the folder that the index does not name */
     size_t nunlisted;
-    struct meta st_meta;    /* __metadata__ of the first file, strings */
+    struct meta st_meta; /* __metadata__ of the first file, strings */
 
     /* SOURCE_GGUF */
     struct meta meta; /* of the first file, split.* keys included */

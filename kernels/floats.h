@@ -39,7 +39,8 @@ static inline float f32_from_bf16(uint16_t h)
     return float_from_bits((uint32_t)h << 16);
 }
 
-/* |f| >= 65520 becomes infinite; a NaN keeps the upper bits of its payload (1 where they are 0), as in numpy. */
+/* |f| >= 65520 becomes infinite; a NaN keeps the upper bits of its payload (1 where they are 0), as in numpy.
+ */
 uint16_t f16_from_f32(float f);
 float f32_from_f16(uint16_t h); /* signalling NaNs come out quiet */
 

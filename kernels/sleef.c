@@ -5,9 +5,9 @@
 
 #include "kernels/floats.h"
 
-#define LOG2_E 1.442695040888963407359924681001892137426645954152985934135449406931f
+#define LOG2_E   1.442695040888963407359924681001892137426645954152985934135449406931f
 #define LN2_HIGH 0.693145751953125f
-#define LN2_LOW 1.428606765330187045e-06f
+#define LN2_LOW  1.428606765330187045e-06f
 
 /* 2^q for -126 <= q <= 127. */
 static float power_of_two(int q)
@@ -131,7 +131,8 @@ static struct pair divide(struct pair a, struct pair b)
 /* ln d: d = m * 2^e with m near 1, and the series of atanh((m - 1) / (m + 1)). */
 static struct pair log_pair(float d)
 {
-    static const float poly[] = {0.240320354700088500976562f, 0.285112679004669189453125f, 0.400007992982864379882812f};
+    static const float poly[] = {0.240320354700088500976562f, 0.285112679004669189453125f,
+                                 0.400007992982864379882812f};
     static const struct pair third = {0.66666662693023681640625f, 3.69183861259614332084311e-09f};
     static const struct pair ln2 = {0.69314718246459960938f, -1.904654323148236017e-09f};
     bool subnormal = d < 0x1p-126f;
@@ -151,7 +152,8 @@ static struct pair log_pair(float d)
 static float exp_pair(struct pair d)
 {
     static const float poly[] = {0.00136324646882712841033936f, 0.00836596917361021041870117f,
-                                 0.0416710823774337768554688f, 0.166665524244308471679688f, 0.499999850988388061523438f};
+                                 0.0416710823774337768554688f, 0.166665524244308471679688f,
+                                 0.499999850988388061523438f};
 
     if (d.x < -104.0f)
         return 0.0f;

@@ -6,7 +6,8 @@
 #ifndef KERNELS_SLEEF_H
 #define KERNELS_SLEEF_H
 
-/* e^x: argument reduction by ln 2 in two parts, a polynomial of degree 6. 0 below -104, infinite above 100. */
+/* e^x: argument reduction by ln 2 in two parts, a polynomial of degree 6. 0 below -104, infinite above 100.
+ */
 float exp_f32(float x);
 
 /* x^y for finite x > 0: exp(y * log x) with both carried in two floats. */

@@ -23,7 +23,7 @@ struct run {
     const struct exec_options *options;
     struct exec_memory memory;
     struct outfile **files;
-    uint64_t *left;  /* bytes of each output not yet handed to its file */
+    uint64_t *left; /* bytes of each output not yet handed to its file */
     bool *resumed;
     struct journal *journal;
     struct resume resume;
@@ -34,7 +34,7 @@ struct run {
     struct listener_ctx {
         struct run *run;
         uint32_t out;
-    } *listeners;
+    } * listeners;
     uint64_t done, total;
     uint64_t reused;
 };
@@ -72,7 +72,8 @@ static void count_reused(struct run *r, const struct tile *t)
     }
 }
 
-static enum status read_span(const struct plan_source *src, void *buf, uint64_t n, uint64_t off, struct err *err)
+static enum status read_span(const struct plan_source *src, void *buf, uint64_t n, uint64_t off,
+                             struct err *err)
 {
     if (src->file)
         return file_read_at(src->file, buf, (size_t)n, src->off + off, err);
@@ -129,8 +130,8 @@ static bool is_copy(const struct slot *slot, const struct plan_sink *sink)
 }
 
 /* Whole rows, each matrix with its own weights. */
-static void encode_rows(const struct plan_sink *sink, uint64_t row, uint64_t nrow, uint64_t ncol, const float *x,
-                        unsigned char *out)
+static void encode_rows(const struct plan_sink *sink, uint64_t row, uint64_t nrow, uint64_t ncol,
+                        const float *x, unsigned char *out)
 {
     uint64_t row_bytes = bytes_of(sink->dtype, ncol);
 
@@ -138,7 +139,8 @@ static void encode_rows(const struct plan_sink *sink, uint64_t row, uint64_t nro
         uint64_t matrix = sink->weight_rows ? row / sink->weight_rows : 0;
         uint64_t n = sink->weight_rows ? min_u64(nrow, (matrix + 1) * sink->weight_rows - row) : nrow;
 
-        sink->codec->encode(x, out, (size_t)n, (size_t)ncol, sink->weights ? sink->weights + matrix * ncol : NULL);
+        sink->codec->encode(x, out, (size_t)n, (size_t)ncol,
+                            sink->weights ? sink->weights + matrix * ncol : NULL);
         row += n;
         nrow -= n;
         x += n * ncol;
@@ -412,7 +414,8 @@ static enum status load_resume(struct run *r, struct err *err)
     return s;
 }
 
-enum status exec_run(const struct plan *p, const struct exec_options *o, struct exec_result *result, struct err *err)
+enum status exec_run(const struct plan *p, const struct exec_options *o, struct exec_result *result,
+                     struct err *err)
 {
     struct run r = {.plan = p, .options = o};
 

@@ -21,10 +21,10 @@ struct exec_options {
 struct exec_memory {
     uint64_t tile_elems;
     size_t nslot;
-    uint64_t in_bytes, out_bytes; /* of a slot */
+    uint64_t in_bytes, out_bytes;       /* of a slot */
     uint64_t gather_bytes, float_bytes; /* of a worker */
-    uint64_t file_buffer_bytes; /* each of the two of an output file in progress */
-    uint64_t peak_bytes;          /* all of it, with the plan itself */
+    uint64_t file_buffer_bytes;         /* each of the two of an output file in progress */
+    uint64_t peak_bytes;                /* all of it, with the plan itself */
 };
 
 /* What running the plan will take; E_LIMIT when the budget is too small, naming the least that is enough. */
@@ -41,6 +41,7 @@ struct exec_result {
 };
 
 /* Runs to committed files, or to none: on failure nothing has a final name. */
-enum status exec_run(const struct plan *p, const struct exec_options *o, struct exec_result *r, struct err *err);
+enum status exec_run(const struct plan *p, const struct exec_options *o, struct exec_result *r,
+                     struct err *err);
 
 #endif

@@ -44,7 +44,8 @@ static struct widths measure_widths(const struct plan *p)
     return w;
 }
 
-/* The most outputs that are between their first and their last tensor at once: each of them holds a buffer. */
+/* The most outputs that are between their first and their last tensor at once: each of them holds a buffer.
+ */
 static enum status count_open_files(const struct plan *p, uint64_t *most, struct err *err)
 {
     size_t *last = calloc(p->nout + 1, sizeof *last); /* step after the output's last one */
@@ -91,7 +92,8 @@ static void size_buffers(struct exec_memory *m, const struct widths *w)
     m->float_bytes = m->tile_elems * sizeof(float);
 }
 
-enum status exec_measure(const struct plan *p, const struct exec_options *o, struct exec_memory *m, struct err *err)
+enum status exec_measure(const struct plan *p, const struct exec_options *o, struct exec_memory *m,
+                         struct err *err)
 {
     struct widths w = measure_widths(p);
     const struct plan_step *needy;
@@ -103,8 +105,8 @@ enum status exec_measure(const struct plan *p, const struct exec_options *o, str
     if (s != OK)
         return s;
     *m = (struct exec_memory){.nslot = slots};
-    m->file_buffer_bytes = align_up(clamp(o->max_memory / (16 * nfile), FILE_BUFFER_MIN, FILE_BUFFER_MAX),
-                                    FILE_BUFFER_STEP);
+    m->file_buffer_bytes =
+        align_up(clamp(o->max_memory / (16 * nfile), FILE_BUFFER_MIN, FILE_BUFFER_MAX), FILE_BUFFER_STEP);
     /* What depends neither on max_memory nor on the tiles, and what rounding up the buffers may add. */
     uint64_t base = BASE_BYTES + p->arena.used + (o->threads + 1 + nfile) * THREAD_BYTES;
     uint64_t slack = (slots * (2 + w.max_sinks) + o->threads) * BUFFER_ALIGN;
@@ -113,14 +115,17 @@ enum status exec_measure(const struct plan *p, const struct exec_options *o, str
     m->tile_elems = o->tile_elems ? max_u64(o->tile_elems, shortest)
                                   : min_u64(max_u64(TILE_ELEMS_MAX, least), room * 8 / per_elem);
     size_buffers(m, &w);
-    m->peak_bytes = fixed + slots * (m->in_bytes + m->out_bytes) + o->threads * (m->gather_bytes + m->float_bytes);
+    m->peak_bytes =
+        fixed + slots * (m->in_bytes + m->out_bytes) + o->threads * (m->gather_bytes + m->float_bytes);
     if (m->tile_elems < least && !o->tile_elems) {
         uint64_t need = base + slack + least * per_elem / 8 + 1;
 
         /* The file buffers grow with the budget: a pair of them is an eighth of it, a seventh of the rest. */
-        need += 2 * nfile * (clamp(need / (14 * nfile), FILE_BUFFER_MIN, FILE_BUFFER_MAX) + 2 * FILE_BUFFER_STEP);
-        return fail(err, E_LIMIT, "--max-memory %" PRIu64 " is too little for this plan: tensor %s needs %" PRIu64
-                    " bytes", o->max_memory, needy ? needy->name : "", need);
+        need +=
+            2 * nfile * (clamp(need / (14 * nfile), FILE_BUFFER_MIN, FILE_BUFFER_MAX) + 2 * FILE_BUFFER_STEP);
+        return fail(err, E_LIMIT,
+                    "--max-memory %" PRIu64 " is too little for this plan: tensor %s needs %" PRIu64 " bytes",
+                    o->max_memory, needy ? needy->name : "", need);
     }
     return OK;
 }

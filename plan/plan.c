@@ -58,7 +58,8 @@ enum status plan_add_view(struct plan *p, struct plan_step *step, const struct v
     return OK;
 }
 
-enum status plan_add_sink(struct plan *p, struct plan_step *step, const struct plan_sink *sink, struct err *err)
+enum status plan_add_sink(struct plan *p, struct plan_step *step, const struct plan_sink *sink,
+                          struct err *err)
 {
     struct plan_sink *slot = APPEND(p, step->sinks, step->nsink, step->sink_cap);
 
@@ -66,8 +67,8 @@ enum status plan_add_sink(struct plan *p, struct plan_step *step, const struct p
         return fail_nomem(err);
     *slot = *sink;
     if (!dtype_nbytes(sink->dtype, step->nelem, &slot->nbytes))
-        return fail(err, E_BUG, "tensor %s: %" PRIu64 " elements are no whole blocks of %s", step->name, step->nelem,
-                    dtype_name(sink->dtype));
+        return fail(err, E_BUG, "tensor %s: %" PRIu64 " elements are no whole blocks of %s", step->name,
+                    step->nelem, dtype_name(sink->dtype));
     return OK;
 }
 
@@ -122,7 +123,8 @@ static enum status check_views(const struct plan *p, const struct plan_step *ste
         if (n > 0 && view_last(v) >= src->nelem)
             return fail(err, E_BUG, "tensor %s: view %zu leaves source %s", step->name, i, src->name);
         if (!src->codec->decode)
-            return fail(err, E_BUG, "tensor %s: %s values cannot be read", step->name, dtype_name(src->dtype));
+            return fail(err, E_BUG, "tensor %s: %s values cannot be read", step->name,
+                        dtype_name(src->dtype));
         if (!view_in_blocks(v, dtype_block_elems(src->dtype)))
             return fail(err, E_BUG, "tensor %s: view %zu cuts blocks of source %s", step->name, i, src->name);
         if (n % tile_granule(p, step) != 0)
@@ -130,8 +132,8 @@ static enum status check_views(const struct plan *p, const struct plan_step *ste
         covered += n;
     }
     if (covered != step->nelem)
-        return fail(err, E_BUG, "tensor %s: views cover %" PRIu64 " of %" PRIu64 " elements", step->name, covered,
-                    step->nelem);
+        return fail(err, E_BUG, "tensor %s: views cover %" PRIu64 " of %" PRIu64 " elements", step->name,
+                    covered, step->nelem);
     return OK;
 }
 

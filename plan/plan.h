@@ -58,7 +58,8 @@ struct plan_sink {
     uint32_t out;
     enum dtype dtype;
     const struct codec *codec;
-    const float *weights; /* importance of each column, or NULL; borrowed. One vector for every `weight_rows` */
+    const float
+        *weights; /* importance of each column, or NULL; borrowed. One vector for every `weight_rows` */
     uint64_t weight_rows; /* rows (an expert's matrix), one after the other; 0: one vector for all rows */
     uint64_t off;         /* in the file; set by the layout */
     uint64_t nbytes;
@@ -113,7 +114,8 @@ enum status plan_add_source(struct plan *p, const struct plan_source *src, uint3
 enum status plan_add_step(struct plan *p, const char *name, const uint64_t *shape, uint32_t rank,
                           struct plan_step **step, struct err *err);
 enum status plan_add_view(struct plan *p, struct plan_step *step, const struct view *v, struct err *err);
-enum status plan_add_sink(struct plan *p, struct plan_step *step, const struct plan_sink *sink, struct err *err);
+enum status plan_add_sink(struct plan *p, struct plan_step *step, const struct plan_sink *sink,
+                          struct err *err);
 enum status plan_add_out(struct plan *p, const char *path, uint32_t *index, struct err *err);
 enum status plan_add_input(struct plan *p, const char *path, struct err *err);
 enum status plan_drop(struct plan *p, const char *name, const char *reason, struct err *err);

@@ -30,7 +30,8 @@ static enum status check_names(const struct plan *p, const struct plan_out *out,
             if (path_same(path, p->inputs[i]))
                 return fail(err, E_USAGE, "%s: is read by this run (as %s), so it cannot be written", path,
                             p->inputs[i]);
-        const char *kind = path_other_kind(path, k == 0); // a link under the final name is replaced, not written
+        const char *kind =
+            path_other_kind(path, k == 0); // a link under the final name is replaced, not written
         if (kind)
             return fail(err, E_USAGE, "%s: is %s, so it cannot be written", path, kind);
     }

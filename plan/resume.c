@@ -39,8 +39,8 @@ static void sort_and_join(struct resume_out *o)
     o->n = n + 1;
 }
 
-static enum status check_range(struct resume *r, const struct resume_from *from, const struct journal_range *range,
-                               struct err *err)
+static enum status check_range(struct resume *r, const struct resume_from *from,
+                               const struct journal_range *range, struct err *err)
 {
     const struct plan *p = from->plan;
     struct digest d;

@@ -38,10 +38,10 @@ uint64_t tile_min_elems(const struct plan *p, const struct plan_step **step);
 /* How a tile comes into memory: `count` reads of `run` source blocks each, staged one after the other, from
  * which `staged` (strides in blocks of the staging area) gives the elements in output order. */
 struct tile_read {
-    uint64_t run, count;  /* in blocks */
-    struct view outer;    /* start of each run: view over the source in blocks */
-    struct view staged;   /* base 0; simplified */
-    bool contiguous;      /* the staging area is already in output order */
+    uint64_t run, count; /* in blocks */
+    struct view outer;   /* start of each run: view over the source in blocks */
+    struct view staged;  /* base 0; simplified */
+    bool contiguous;     /* the staging area is already in output order */
 };
 
 /* Never stages more than twice the tile's own blocks. */

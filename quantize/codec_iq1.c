@@ -4,12 +4,12 @@
  * whole by +1/8 or -1/8.
  *
  *   iq1_s  d, points' low bytes [32], u16 [8] for sub-blocks of 32: four times 3 high bits, scale code, shift
- *   iq1_m  points' low bytes [32], nibbles [16]: 3 high bits and the shift of each group; u16 [4] for sub-blocks
- *          of 16: four times a scale code of 3 bits, and above them a nibble of d
+ *   iq1_m  points' low bytes [32], nibbles [16]: 3 high bits and the shift of each group; u16 [4] for
+ * sub-blocks of 16: four times a scale code of 3 bits, and above them a nibble of d
  *
- * Scale code c stands for d * (2 * c + 1). A sub-block is fitted by cutting its sorted values in three, for the
- * three levels, at every pair of places. Bit-identical to ggml's as compiled for x86-64 without FMA and linked
- * to a C library with a stable qsort: the order of every sum and product is part of the definition.
+ * Scale code c stands for d * (2 * c + 1). A sub-block is fitted by cutting its sorted values in three, for
+ * the three levels, at every pair of places. Bit-identical to ggml's as compiled for x86-64 without FMA and
+ * linked to a C library with a stable qsort: the order of every sum and product is part of the definition.
  */
 #include <float.h>
 
@@ -22,7 +22,6 @@
 #define M_BYTES 56
 #define S_SUB   32
 #define M_SUB   16
-#define NGROUP  32
 #define DELTA   0.125f
 
 /* What the levels 0, 1, 2 stand for, shifted up and down. */
@@ -53,7 +52,8 @@ static void weigh(const float *x, const float *weights, float *out)
         out[i] = weights[i] * sqrtf(sigma2 + x[i] * x[i]);
 }
 
-/* order[r]: place of the value of rank r; equals (-0 and 0 too) in their order. By counting, without branches. */
+/* order[r]: place of the value of rank r; equals (-0 and 0 too) in their order. By counting, without
+ * branches. */
 static inline void sort_places(const float *x, int n, uint8_t *order)
 {
     int32_t key[S_SUB];
@@ -90,8 +90,8 @@ struct row {
     float xq[4 * (S_SUB + 1)], qq[4 * (S_SUB + 1)];
 };
 
-/* Whether any of n sums may be better than what was found. An accepted cut's `best` is more than the one before
- * but for rounding, for which the margin is ample while no result is near the subnormals. */
+/* Whether any of n sums may be better than what was found. An accepted cut's `best` is more than the one
+ * before but for rounding, for which the margin is ample while no result is near the subnormals. */
 static inline bool any_promising(const struct cut *cut, const float *xq, const float *qq, int n)
 {
     float least = cut->best > 1e-30f ? cut->best * (1.0f - 0x1p-12f) : -FLT_MAX;
@@ -147,8 +147,8 @@ static inline const float *values_at(unsigned down, int i, int n)
     return shifted[i < n / 2 ? down >> 1 : down & 1];
 }
 
-/* A scale below 0 turns levels and shifts around. Where a group was not a point of the grid, the scale is fitted
- * once more to the points that replace it. */
+/* A scale below 0 turns levels and shifts around. Where a group was not a point of the grid, the scale is
+ * fitted once more to the points that replace it. */
 static void finish(struct fit *fit, const struct cut *cut, const uint8_t *order, const float *x,
                    const float *weight, int n)
 {
@@ -261,7 +261,7 @@ static void encode_s(const float *x, unsigned char *out, const float *weights)
 }
 
 /* x[k] = scale * (level of the point - 1 + shift) */
-static void put_group(float *x, float scale, unsigned point, float shift)
+static inline void put_group(float *x, float scale, unsigned point, float shift)
 {
     uint64_t packed = iq_spread8(iq1s_codes[point]);
     uint8_t level[8];
@@ -279,11 +279,12 @@ void iq1_s_decode(const void *src, float *x, size_t n)
     for (size_t block = 0; block < n / IQ_ELEMS; block++, in += S_BYTES) {
         float d = f16_get(in);
 
-        for (int g = 0; g < NGROUP; g++, x += 8) {
-            unsigned high = u16_get(in + 34 + g / 4 * 2);
-            float scale = d * (float)(2 * (high >> 12 & 7) + 1);
+        for (int b = 0; b < IQ_ELEMS / S_SUB; b++) {
+            unsigned high = u16_get(in + 34 + 2 * b);
+            float scale = d * (float)(2 * (high >> 12 & 7) + 1), shift = high >> 15 ? -DELTA : DELTA;
 
-            put_group(x, scale, in[2 + g] | (high >> 3 * (g % 4) & 7) << 8, high >> 15 ? -DELTA : DELTA);
+            for (int g = 0; g < 4; g++, x += 8)
+                put_group(x, scale, in[2 + 4 * b + g] | (high >> 3 * g & 7) << 8, shift);
         }
     }
 }
@@ -422,11 +423,12 @@ void iq1_m_decode(const void *src, float *x, size_t n)
         for (int k = 0; k < 4; k++)
             half |= u16_get(in + 48 + 2 * k) >> 12 << 4 * k;
         float d = f32_from_f16((uint16_t)half);
-        for (int g = 0; g < NGROUP; g++, x += 8) {
-            unsigned nibble = in[32 + g / 2] >> g % 2 * 4 & 15u;
-            unsigned code = u16_get(in + 48 + g / 8 * 2) >> g % 8 / 2 * 3 & 7;
+        for (int b = 0; b < IQ_ELEMS / M_SUB; b++, x += M_SUB) {
+            unsigned code = u16_get(in + 48 + b / 4 * 2) >> b % 4 * 3 & 7, high = in[32 + b];
+            float scale = d * (float)(2 * code + 1);
 
-            put_group(x, d * (float)(2 * code + 1), in[g] | (nibble & 7) << 8, nibble & 8 ? -DELTA : DELTA);
+            put_group(x, scale, in[2 * b] | (high & 7) << 8, high & 8 ? -DELTA : DELTA);
+            put_group(x + 8, scale, in[2 * b + 1] | (high & 0x70) << 4, high & 0x80 ? -DELTA : DELTA);
         }
     }
 }

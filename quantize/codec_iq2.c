@@ -2,9 +2,10 @@
 /*
  * iq2_xxs, iq2_xs, iq2_s: 256 values, magnitudes as points of an eight-dimensional grid, signs apart.
  *
- *   iq2_xxs  d, 8 x { points u8[4], u32: four times 7 signs, scale code in the top 4 bits }   sub-blocks of 32
- *   iq2_xs   d, 32 x u16 { point 9 bits, 7 signs }, scale codes 4 bits                        sub-blocks of 16
- *   iq2_s    d, points' low bytes [32], 8 signs [32], points' high 2 bits [8], scale codes    sub-blocks of 16
+ *   iq2_xxs  d, 8 x { points u8[4], u32: four times 7 signs, scale code in the top 4 bits }   sub-blocks of
+ * 32 iq2_xs   d, 32 x u16 { point 9 bits, 7 signs }, scale codes 4 bits                        sub-blocks of
+ * 16 iq2_s    d, points' low bytes [32], 8 signs [32], points' high 2 bits [8], scale codes    sub-blocks of
+ * 16
  *
  * Levels 0, 1, 2 stand for magnitudes 8, 25, 43, and scale code c for d * (c + 1/2) / 4.
  */
@@ -19,14 +20,33 @@
 #define NGROUP    32 /* of 8 values */
 #define NSUB16    16
 
-static const struct iq_fit_kind xxs_kind = {.grid = IQ_GRID_2XXS, .n = 32, .half = 6, .step = 0.1f,
-    .least_peak = 1e-15f, .sigma2_mul = 1.0f, .plain = IQ_PLAIN_ONES, .even_signs = true,
-    .positive_start = true, .refit = IQ_REFIT_ALWAYS};
-static const struct iq_fit_kind xs_kind = {.grid = IQ_GRID_2XS, .n = 16, .half = 9, .step = 0.1f,
-    .least_peak = 1e-15f, .sigma2_mul = 1.0f, .plain = IQ_PLAIN_ONES, .even_signs = true,
-    .refit = IQ_REFIT_OFF_GRID};
-static const struct iq_fit_kind s_kind = {.grid = IQ_GRID_2S, .n = 16, .half = 9, .step = 0.1f,
-    .least_peak = 1e-8f, .sigma2_mul = 2.0f, .plain = IQ_PLAIN_QUARTER, .refit = IQ_REFIT_OFF_GRID};
+static const struct iq_fit_kind xxs_kind = {.grid = IQ_GRID_2XXS,
+                                            .n = 32,
+                                            .half = 6,
+                                            .step = 0.1f,
+                                            .least_peak = 1e-15f,
+                                            .sigma2_mul = 1.0f,
+                                            .plain = IQ_PLAIN_ONES,
+                                            .even_signs = true,
+                                            .positive_start = true,
+                                            .refit = IQ_REFIT_ALWAYS};
+static const struct iq_fit_kind xs_kind = {.grid = IQ_GRID_2XS,
+                                           .n = 16,
+                                           .half = 9,
+                                           .step = 0.1f,
+                                           .least_peak = 1e-15f,
+                                           .sigma2_mul = 1.0f,
+                                           .plain = IQ_PLAIN_ONES,
+                                           .even_signs = true,
+                                           .refit = IQ_REFIT_OFF_GRID};
+static const struct iq_fit_kind s_kind = {.grid = IQ_GRID_2S,
+                                          .n = 16,
+                                          .half = 9,
+                                          .step = 0.1f,
+                                          .least_peak = 1e-8f,
+                                          .sigma2_mul = 2.0f,
+                                          .plain = IQ_PLAIN_QUARTER,
+                                          .refit = IQ_REFIT_OFF_GRID};
 
 /* Bytes 8, 25 or 43 for a packed point's levels. */
 static uint64_t magnitudes(uint16_t code)

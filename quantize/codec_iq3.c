@@ -14,12 +14,24 @@
 #define S_BYTES   110
 #define NSUB      8
 
-static const struct iq_fit_kind xxs_kind = {.grid = IQ_GRID_3XXS, .n = 32, .half = 15, .step = 0.2f,
-    .least_peak = 1e-8f, .sigma2_mul = 2.0f, .plain = IQ_PLAIN_SQUARE, .even_signs = true,
-    .refit = IQ_REFIT_OFF_GRID};
+static const struct iq_fit_kind xxs_kind = {.grid = IQ_GRID_3XXS,
+                                            .n = 32,
+                                            .half = 15,
+                                            .step = 0.2f,
+                                            .least_peak = 1e-8f,
+                                            .sigma2_mul = 2.0f,
+                                            .plain = IQ_PLAIN_SQUARE,
+                                            .even_signs = true,
+                                            .refit = IQ_REFIT_OFF_GRID};
 /* Only a sub-block of zeros is empty: the least float above 0. */
-static const struct iq_fit_kind s_kind = {.grid = IQ_GRID_3S, .n = 32, .half = 9, .step = 0.2f,
-    .least_peak = 0x1p-149f, .sigma2_mul = 2.0f, .plain = IQ_PLAIN_SQUARE, .refit = IQ_REFIT_ALL_IF_OFF_GRID};
+static const struct iq_fit_kind s_kind = {.grid = IQ_GRID_3S,
+                                          .n = 32,
+                                          .half = 9,
+                                          .step = 0.2f,
+                                          .least_peak = 0x1p-149f,
+                                          .sigma2_mul = 2.0f,
+                                          .plain = IQ_PLAIN_SQUARE,
+                                          .refit = IQ_REFIT_ALL_IF_OFF_GRID};
 
 /* ---- iq3_xxs ---- */
 

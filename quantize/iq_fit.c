@@ -164,8 +164,8 @@ static float refit_sub(const struct iq_fit_kind *kind, const struct iq_grid *gri
     return qq > 0.0f ? xq / qq : scale;
 }
 
-/* `range` / top is the scale at which the largest magnitude has the highest level. scale: in, what stays if no
- * trial is good; out. */
+/* `range` / top is the scale at which the largest magnitude has the highest level. scale: in, what stays if
+ * no trial is good; out. */
 static void fit_sub(const struct iq_fit_kind *kind, const struct sub *s, float range, float *scale,
                     uint16_t *point)
 {
@@ -220,7 +220,8 @@ static void weigh(const struct iq_fit_kind *kind, const float *x, const float *w
 
 /* Magnitudes of 8 values and their signs. Where signs must be even and are not, the value that matters least
  * changes its sign: its magnitude becomes negative. */
-static uint8_t split_signs(const struct iq_fit_kind *kind, const float *x, const float *weight, float *magnitude)
+static uint8_t split_signs(const struct iq_fit_kind *kind, const float *x, const float *weight,
+                           float *magnitude)
 {
     unsigned signs = 0;
 
@@ -296,7 +297,8 @@ float iq_fit_block(const struct iq_fit_kind *kind, const float *x, const float *
     return most;
 }
 
-float iq_fit_code_scales(const struct iq_fit_kind *kind, const struct iq_fit *fit, float largest, uint8_t *codes)
+float iq_fit_code_scales(const struct iq_fit_kind *kind, const struct iq_fit *fit, float largest,
+                         uint8_t *codes)
 {
     float unit = largest / 31.0f, inverse = 1.0f / unit;
 

@@ -20,18 +20,19 @@ enum iq_plain { IQ_PLAIN_ONES, IQ_PLAIN_SQUARE, IQ_PLAIN_QUARTER };
 
 struct iq_fit_kind {
     enum iq_grid_id grid;
-    int n;             /* values in a sub-block: 16 or 32 */
-    int half;          /* trial scales: k = -half..half */
-    float step;        /* of a trial: (top + step * k) / largest magnitude, top = 2 * nlevel - 1 */
-    float least_peak;  /* sub-blocks below it are zero */
-    float sigma2_mul;  /* sigma2, which enters the weights, is this times the mean square of the 256 values */
+    int n;            /* values in a sub-block: 16 or 32 */
+    int half;         /* trial scales: k = -half..half */
+    float step;       /* of a trial: (top + step * k) / largest magnitude, top = 2 * nlevel - 1 */
+    float least_peak; /* sub-blocks below it are zero */
+    float sigma2_mul; /* sigma2, which enters the weights, is this times the mean square of the 256 values */
     enum iq_plain plain;
-    bool even_signs;   /* an even number of minus signs in 8 values; the eighth is not stored */
+    bool even_signs; /* an even number of minus signs in 8 values; the eighth is not stored */
     bool positive_start;
     enum iq_refit refit;
 };
 
-/* A sub-block of scale 0 may be one whose values were all (nearly) zero: `empty`, its points and signs are 0. */
+/* A sub-block of scale 0 may be one whose values were all (nearly) zero: `empty`, its points and signs are 0.
+ */
 struct iq_fit {
     float scale[IQ_ELEMS / 16];
     bool empty[IQ_ELEMS / 16];
@@ -44,6 +45,7 @@ float iq_fit_block(const struct iq_fit_kind *kind, const float *x, const float *
 
 /* Four-bit codes of the sub-blocks' scales, a code meaning (2 * code + 1) * unit, where unit = largest / 31;
  * largest > 0. Returns unit. */
-float iq_fit_code_scales(const struct iq_fit_kind *kind, const struct iq_fit *fit, float largest, uint8_t *codes);
+float iq_fit_code_scales(const struct iq_fit_kind *kind, const struct iq_fit *fit, float largest,
+                         uint8_t *codes);
 
 #endif

@@ -7,7 +7,7 @@
 #include "core/status.h"
 
 #define MOST_POINTS   2048
-#define MOST_DISTANCE 200 /* above the largest squared distance of two codes, 4 * 7 * 7 */
+#define MOST_DISTANCE 200  /* above the largest squared distance of two codes, 4 * 7 * 7 */
 #define NKEY3         6561 /* 3^8 */
 #define NKEY8         4096 /* 8^4 */
 
@@ -36,10 +36,10 @@ struct build {
 GRIDS(STORAGE)
 
 #define ROW(id, name, points, dims, shells, keys, entries)                                                   \
-    [IQ_GRID_##id] = {{name##_codes, points, dims, (dims) == 8 ? 3 : 8, shells, name##_levels, name##_slots,  \
+    [IQ_GRID_##id] = {{name##_codes, points, dims, (dims) == 8 ? 3 : 8, shells, name##_levels, name##_slots, \
                        name##_at, name##_lists, entries},                                                    \
                       name##_levels,                                                                         \
-                      name##_slots,                                                                           \
+                      name##_slots,                                                                          \
                       name##_at,                                                                             \
                       name##_lists,                                                                          \
                       keys},

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The code books ("grids") of the iq1, iq2 and iq3 types: a group of 8 (or 4) values is stored as the number of a
- * point of the grid. Points have small integer levels; for each combination of levels that is no point, the
- * nearest ones are listed once, in the order in which an encoder tries them.
+ * The code books ("grids") of the iq1, iq2 and iq3 types: a group of 8 (or 4) values is stored as the number
+ * of a point of the grid. Points have small integer levels; for each combination of levels that is no point,
+ * the nearest ones are listed once, in the order in which an encoder tries them.
  */
 #ifndef QUANTIZE_IQ_GRIDS_H
 #define QUANTIZE_IQ_GRIDS_H
@@ -18,16 +18,25 @@ extern const uint16_t iq2s_codes[1024];
 extern const uint16_t iq3xxs_codes[256];
 extern const uint16_t iq3s_codes[512];
 
-enum iq_grid_id { IQ_GRID_1S, IQ_GRID_2XXS, IQ_GRID_2XS, IQ_GRID_2S, IQ_GRID_3XXS, IQ_GRID_3S, IQ_GRID_COUNT };
+enum iq_grid_id {
+    IQ_GRID_1S,
+    IQ_GRID_2XXS,
+    IQ_GRID_2XS,
+    IQ_GRID_2S,
+    IQ_GRID_3XXS,
+    IQ_GRID_3S,
+    IQ_GRID_COUNT
+};
 
 struct iq_grid {
     const uint16_t *codes;
     int npoint, dim;
-    int nlevel;       /* of a dimension: 3 or 8 */
-    int nshell;       /* distances that a list covers: all points at the nshell smallest ones */
+    int nlevel;            /* of a dimension: 3 or 8 */
+    int nshell;            /* distances that a list covers: all points at the nshell smallest ones */
     const uint8_t *levels; /* npoint * dim */
-    const uint8_t *slots;  /* npoint * dim: level * dim + k; in eight dimensions slot 0 is the first four's key */
-    const int32_t *at;     /* by key, the sum of level[k] * nlevel^k: a point's number, or ~(start of its list) */
+    const uint8_t
+        *slots;        /* npoint * dim: level * dim + k; in eight dimensions slot 0 is the first four's key */
+    const int32_t *at; /* by key, the sum of level[k] * nlevel^k: a point's number, or ~(start of its list) */
     const uint16_t *lists; /* a list: its length, then points by ascending distance, then number */
     size_t nlist;          /* entries in lists */
 };
@@ -39,8 +48,8 @@ const struct iq_grid *iq_grid_get(enum iq_grid_id id);
  * length. */
 int iq_grid_neighbours(const struct iq_grid *grid, unsigned code, uint16_t *list);
 
-/* The point of the list at `at` with the least sum over k of term[dim * (level of dimension k) + k], added up in
- * order of k; the first of equals. A list's first point where every sum is NaN or infinite. */
+/* The point of the list at `at` with the least sum over k of term[dim * (level of dimension k) + k], added up
+ * in order of k; the first of equals. A list's first point where every sum is NaN or infinite. */
 int iq_grid_nearest8(const struct iq_grid *grid, int at, const float *term);
 int iq_grid_nearest4(const struct iq_grid *grid, int at, const float *term);
 

@@ -39,7 +39,10 @@ static inline unsigned even_signs(unsigned seven)
 /* x[i] = scale * (byte i of levels), negated where bit i of signs is set, i < 8. */
 static inline void put_signed8(float *x, float scale, uint64_t levels, unsigned signs)
 {
-#define MINUS(n) {(n & 1u) << 31, (n & 2u) << 30, (n & 4u) << 29, (n & 8u) << 28}
+#define MINUS(n)                                                                                             \
+    {                                                                                                        \
+        (n & 1u) << 31, (n & 2u) << 30, (n & 4u) << 29, (n & 8u) << 28                                       \
+    }
     static const uint32_t minus_of[16][4] = {
         MINUS(0), MINUS(1), MINUS(2),  MINUS(3),  MINUS(4),  MINUS(5),  MINUS(6),  MINUS(7),
         MINUS(8), MINUS(9), MINUS(10), MINUS(11), MINUS(12), MINUS(13), MINUS(14), MINUS(15),
@@ -57,7 +60,8 @@ static inline void put_signed8(float *x, float scale, uint64_t levels, unsigned 
         x[i] = float_from_bits(float_bits(scale * (float)level[i]) ^ minus[i]);
 }
 
-/* An encoder of rows from one of a block, void encode(const float *x, unsigned char *out, const float *weights). */
+/* An encoder of rows from one of a block, void encode(const float *x, unsigned char *out, const float
+ * *weights). */
 #define ENCODE_ROWS(name, encode, elems, bytes)                                                              \
     void name(const float *x, void *dst, size_t nrow, size_t ncol, const float *weights)                     \
     {                                                                                                        \

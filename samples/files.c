@@ -7,7 +7,7 @@
 #include "formats/st.h"
 #include "samples/sample.h"
 
-#define HEADER_MAX (512 * MIB)
+#define HEADER_MAX  (512 * MIB)
 #define CHUNK_ELEMS (256 * KIB)
 
 static enum status open_in(const struct sample *s, const char *name, int *fd, struct err *err)
@@ -39,7 +39,8 @@ static enum status put(const struct sample *s, int fd, const void *p, size_t n, 
     return OK;
 }
 
-enum status sample_write(const struct sample *s, const char *name, const char *text, size_t n, struct err *err)
+enum status sample_write(const struct sample *s, const char *name, const char *text, size_t n,
+                         struct err *err)
 {
     int fd = -1;
     enum status st = open_in(s, name, &fd, err);
@@ -51,7 +52,8 @@ enum status sample_write(const struct sample *s, const char *name, const char *t
     return st;
 }
 
-static enum status put_values(const struct sample *s, int fd, const struct sample_tensor *t, void *chunk, struct err *err)
+static enum status put_values(const struct sample *s, int fd, const struct sample_tensor *t, void *chunk,
+                              struct err *err)
 {
     enum status st = OK;
 
@@ -65,7 +67,8 @@ static enum status put_values(const struct sample *s, int fd, const struct sampl
 }
 
 /* One shard: header, then values or a hole of their size. */
-static enum status write_shard(const struct sample *s, const char *name, size_t first, size_t n, struct err *err)
+static enum status write_shard(const struct sample *s, const char *name, size_t first, size_t n,
+                               struct err *err)
 {
     struct st_entry *entries = calloc(n ? n : 1, sizeof *entries);
     void *chunk = malloc(CHUNK_ELEMS * 4);

@@ -13,7 +13,8 @@
 static const char usage[] =
     "usage: mksample CONFIG.json -o DIR [--sparse] [--no-mtp] [--per-expert] [--shards N] [--seed S]\n"
     "\n"
-    "Writes a checkpoint with the names and shapes of CONFIG.json's architecture, values of realistic spread\n"
+    "Writes a checkpoint with the names and shapes of CONFIG.json's architecture, values of realistic "
+    "spread\n"
     "and a synthetic tokenizer. The same command always writes the same bytes.\n"
     "\n"
     "  -o DIR        the folder to make; it must not exist, or be empty\n"
@@ -35,9 +36,12 @@ static bool parse_number(const char *text, uint64_t max, uint64_t *v)
 static enum status parse(int argc, char **argv, struct sample_options *o, bool *help, struct err *err)
 {
     static const struct option longs[] = {
-        {"sparse", no_argument, NULL, 's'},     {"no-mtp", no_argument, NULL, 'n'},
-        {"per-expert", no_argument, NULL, 'e'}, {"shards", required_argument, NULL, 'N'},
-        {"seed", required_argument, NULL, 'S'}, {"help", no_argument, NULL, 'h'},
+        {"sparse", no_argument, NULL, 's'},
+        {"no-mtp", no_argument, NULL, 'n'},
+        {"per-expert", no_argument, NULL, 'e'},
+        {"shards", required_argument, NULL, 'N'},
+        {"seed", required_argument, NULL, 'S'},
+        {"help", no_argument, NULL, 'h'},
         {0},
     };
     int c;

@@ -32,14 +32,17 @@ struct sample {
 enum status sample_list(struct sample *s, struct err *err);
 
 /* values.c: elements [first, first + n) of a tensor in its type. */
-void sample_values(const struct sample *s, const struct sample_tensor *t, uint64_t first, size_t n, void *out);
+void sample_values(const struct sample *s, const struct sample_tensor *t, uint64_t first, size_t n,
+                   void *out);
 
-/* tokenizer.c: whether a tokenizer of the config's vocabulary can be made; and tokenizer.json, tokenizer_config.json, generation_config.json, and what a vision tower needs. */
+/* tokenizer.c: whether a tokenizer of the config's vocabulary can be made; and tokenizer.json,
+ * tokenizer_config.json, generation_config.json, and what a vision tower needs. */
 enum status sample_check_vocab(const struct sample *s, struct err *err);
 enum status sample_tokenizer(const struct sample *s, struct err *err);
 
 /* files.c: a small file in the output folder, and the shards with their index. */
-enum status sample_write(const struct sample *s, const char *name, const char *text, size_t n, struct err *err);
+enum status sample_write(const struct sample *s, const char *name, const char *text, size_t n,
+                         struct err *err);
 enum status sample_shards(const struct sample *s, struct err *err);
 
 #endif

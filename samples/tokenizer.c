@@ -6,16 +6,17 @@
 #include "core/utf8.h"
 #include "samples/sample.h"
 
-#define TEXT_MAX (512 * MIB)
-#define NBYTE 256
+#define TEXT_MAX  (512 * MIB)
+#define NBYTE     256
 #define VOCAB_MAX 4000000
-#define NUNUSED 3 /* ids at the end that no token has: embeddings are padded */
+#define NUNUSED   3 /* ids at the end that no token has: embeddings are padded */
 
 static const struct special {
     const char *text;
     bool special;
 } specials[] = {
-    {"<|endoftext|>", true}, {"<|im_start|>", true}, {"<|im_end|>", true}, {"<think>", false}, {"</think>", false},
+    {"<|endoftext|>", true}, {"<|im_start|>", true}, {"<|im_end|>", true},
+    {"<think>", false},      {"</think>", false},
 };
 
 /* GPT-2's visible stand-in for a byte. */
@@ -70,7 +71,8 @@ static bool is_llama(const struct sample *s)
 static const char *split_regex(const struct sample *s)
 {
     if (is_llama(s))
-        return "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|"
+        return "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| "
+               "?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|"
                "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
     if (str_starts(s->hp.arch->name, "qwen35"))
         return "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\p{N}| "
@@ -259,8 +261,8 @@ enum status sample_check_vocab(const struct sample *s, struct err *err)
     enum status st = hparams_eval(&s->hp, "V", &vocab, err);
 
     if (st == OK && (vocab < least || vocab > VOCAB_MAX))
-        st = fail(err, E_FORMAT, "%s: vocab_size=%" PRIu64 ": must be %" PRIu64 " to %d", s->hp.name, vocab, least,
-                  VOCAB_MAX);
+        st = fail(err, E_FORMAT, "%s: vocab_size=%" PRIu64 ": must be %" PRIu64 " to %d", s->hp.name, vocab,
+                  least, VOCAB_MAX);
     return st;
 }
 
@@ -270,11 +272,13 @@ enum status sample_tokenizer(const struct sample *s, struct err *err)
         "{\n  \"add_bos_token\": false,\n  \"bos_token\": null,\n  \"eos_token\": \"<|im_end|>\",\n"
         "  \"pad_token\": \"<|endoftext|>\",\n  \"unk_token\": null,\n"
         "  \"tokenizer_class\": \"PreTrainedTokenizerFast\",\n"
-        "  \"chat_template\": \"{% for message in messages %}<|im_start|>{{ message.role }}\\n{{ message.content "
+        "  \"chat_template\": \"{% for message in messages %}<|im_start|>{{ message.role }}\\n{{ "
+        "message.content "
         "}}<|im_end|>\\n{% endfor %}\"\n}\n";
     static const char generation[] = "{\n  \"do_sample\": true,\n  \"temperature\": 0.6,\n  \"top_k\": 20,\n"
                                      "  \"top_p\": 0.95\n}\n";
-    static const char preprocessor[] = "{\n  \"image_mean\": [0.5, 0.5, 0.5],\n  \"image_std\": [0.5, 0.5, 0.5]\n}\n";
+    static const char preprocessor[] =
+        "{\n  \"image_mean\": [0.5, 0.5, 0.5],\n  \"image_std\": [0.5, 0.5, 0.5]\n}\n";
     uint64_t vocab = 0;
     enum status st = hparams_eval(&s->hp, "V", &vocab, err);
 

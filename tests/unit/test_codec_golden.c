@@ -113,6 +113,62 @@ static void test_digests(void **state)
     }
 }
 
+/* Weights of 0 where a value matters, and rounding, make the scale of the third group negative; its code is
+ * the low byte of a negative number. q4_K lets it spill into its neighbours, q5_K makes it 63. */
+static void test_negative_scale(void **state)
+{
+    static const float group[32] = {0x1.7b36bap-1f,
+                                    0x1.1a2b48p-1f,
+                                    0x1.7592e6p-1f,
+                                    0,
+                                    0x1.78ceecp-3f,
+                                    0x1.bd431cp-4f,
+                                    0x1.aaaedcp-1f,
+                                    0,
+                                    0x1.7d834p-2f,
+                                    0x1.7144a4p2f,
+                                    0,
+                                    0x1.143a1ap2f,
+                                    0,
+                                    0,
+                                    0x1.aaba44p2f,
+                                    0x1.93c3bep5f,
+                                    0,
+                                    0x1.53c124p-3f,
+                                    0,
+                                    0x1.9ce8eep-1f,
+                                    0,
+                                    0x1.1a1fdap-1f,
+                                    0x1.37441cp3f,
+                                    0x1.dcd7cap-2f,
+                                    0x1.bc9a8ep-5f,
+                                    0x1.ea9d74p-1f,
+                                    0x1.784ba8p2f,
+                                    0,
+                                    0,
+                                    0x1.5e66dep0f,
+                                    0,
+                                    0x1.ab7194p-2f};
+    static const float x4[256] = {[79] = -0.0002f, [91] = -0.0164f, [192] = 0.00212f};
+    static const float x5[256] = {[46] = 0x1.274926p-8f,
+                                  [79] = -0x1.97f2e4p-13f,
+                                  [91] = -0x1.0cbca8p-6f,
+                                  [193] = 0x1.15d48ep-9f,
+                                  [242] = 0x1.02cc76p-10f};
+    static const unsigned char head4[16] = {0x26, 0, 0, 0, 0, 0, 0xfc, 0, 0, 0, 0, 0, 0, 0, 0x0f, 0};
+    static const unsigned char head5[16] = {0x28, 0, 0, 0, 0, 0x3f, 0x7f, 0, 0, 0, 0, 0, 0, 0, 0x0d, 0x0d};
+    unsigned char block[176];
+    float w[256];
+
+    (void)state;
+    for (int i = 0; i < 256; i++)
+        w[i] = i / 32 == 2 ? group[i % 32] : 1.0f;
+    codec_find(DT_Q4_K)->encode(x4, block, 1, 256, w);
+    assert_memory_equal(block, head4, sizeof head4);
+    codec_find(DT_Q5_K)->encode(x5, block, 1, 256, w);
+    assert_memory_equal(block, head5, sizeof head5);
+}
+
 /* ---- files ---- */
 
 #define FILES      "../shared/golden/ggml/"
@@ -180,6 +236,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_input),
         cmocka_unit_test(test_digests),
+        cmocka_unit_test(test_negative_scale),
         cmocka_unit_test(test_files),
     };
 

@@ -8,8 +8,8 @@
 
 #include <cmocka.h>
 
-/* What ggml builds at start-up: lists for all packed codes below ncode that are no point. FNV-1a (64 bits, from
- * 1469598103934665603) over the lists' 16-bit words, low byte first: length, points. */
+/* What ggml builds at start-up: lists for all packed codes below ncode that are no point. FNV-1a (64 bits,
+ * from 1469598103934665603) over the lists' 16-bit words, low byte first: length, points. */
 static const struct known {
     const char *name;
     enum iq_grid_id id;
@@ -145,7 +145,9 @@ static void test_nearest(void **state)
             for (int k = 0; k < 32; k++) {
                 s = s * 1664525u + 1013904223u;
                 // few different values make ties, large ones sums that are no sums any more
-                term[k] = coarse == 0 ? (float)(s >> 30) : coarse == 1 ? (float)s * 0x1p-20f : (float)s * 1e29f;
+                term[k] = coarse == 0   ? (float)(s >> 30)
+                          : coarse == 1 ? (float)s * 0x1p-20f
+                                        : (float)s * 1e29f;
             }
             if (key % 50 == 2)
                 term[key % 32] = float_from_bits(0x7fc00000);
