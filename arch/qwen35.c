@@ -32,8 +32,9 @@ static const struct symbol symbols[] = {
 
 #define QWEN_NEXT_CHECKS                                                                                     \
     {"HD", CHECK_POSITIVE, NULL}, {"INTERVAL", CHECK_POSITIVE, NULL}, {"NH", CHECK_MULTIPLE, "NKV"},         \
+        {"NV", CHECK_MULTIPLE, "NK"}, {"DK", CHECK_POSITIVE, NULL},                                          \
     {                                                                                                        \
-        "NV", CHECK_MULTIPLE, "NK"                                                                           \
+        "DV", CHECK_POSITIVE, NULL                                                                           \
     }
 
 static const struct config_check dense_checks[] = {QWEN_NEXT_CHECKS, {0}};

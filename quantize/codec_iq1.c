@@ -4,8 +4,8 @@
  * whole by +1/8 or -1/8.
  *
  *   iq1_s  d, points' low bytes [32], u16 [8] for sub-blocks of 32: four times 3 high bits, scale code, shift
- *   iq1_m  points' low bytes [32], nibbles [16]: 3 high bits and the shift of each group; u16 [4] for
- * sub-blocks of 16: four times a scale code of 3 bits, and above them a nibble of d
+ *   iq1_m  points' low bytes [32], nibbles [16]: 3 high bits and the shift of each group; u16 [4]: scale
+ * codes of 3 bits for four sub-blocks of 16, and above them a nibble of d
  *
  * Scale code c stands for d * (2 * c + 1). A sub-block is fitted by cutting its sorted values in three, for
  * the three levels, at every pair of places. Bit-identical to ggml's as compiled for x86-64 without FMA and

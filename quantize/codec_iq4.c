@@ -3,8 +3,9 @@
  * iq4_nl, iq4_xs: four-bit codes for 16 unevenly spaced levels.
  *
  *   iq4_nl  32 values: d, codes as in q4_0
- *   iq4_xs  256 values: d, high 2 bits of the sub-blocks' scales u16, low 4 bits [4], codes of each 32 as
- * above; sub-blocks have the scale d * (stored - 32)
+ *   iq4_xs  256 values: d, high 2 bits of the scales of 32 u16, low 4 bits [4], codes of each 32 as above
+ *
+ * In iq4_xs, 32 values have the scale d * (stored - 32).
  */
 #include "quantize/codecs_int.h"
 #include "quantize/iq_pack.h"
@@ -16,14 +17,15 @@
 #define NSUB     8
 #define NTRIAL   16 /* scales tried: one lane each */
 
-/* RANGES(X): X(first, last, code, level). The level nearest to h / 2 - 256, the upper one of two: midpoints
- * of levels are multiples of 1/2. */
+/* X(first, last, code, level): the level nearest to h / 2 - 256 for h = first..last, the upper one of two.
+ * Midpoints of levels are multiples of 1/2. */
+// clang-format off
 #define RANGES(X)                                                                                            \
-    X(0, 280, 0, -127)                                                                                       \
-    X(281, 324, 1, -104) X(325, 363, 2, -83) X(364, 397, 3, -65) X(398, 427, 4, -49) X(428, 454, 5, -35)     \
-        X(455, 479, 6, -22) X(480, 502, 7, -10) X(503, 525, 8, 1) X(526, 549, 9, 13) X(550, 574, 10, 25)     \
-            X(575, 602, 11, 38) X(603, 633, 12, 53) X(634, 669, 13, 69) X(670, 713, 14, 89)                  \
-                X(714, 1023, 15, 113)
+    X(0, 280, 0, -127)   X(281, 324, 1, -104) X(325, 363, 2, -83)  X(364, 397, 3, -65)                       \
+    X(398, 427, 4, -49)  X(428, 454, 5, -35)  X(455, 479, 6, -22)  X(480, 502, 7, -10)                       \
+    X(503, 525, 8, 1)    X(526, 549, 9, 13)   X(550, 574, 10, 25)  X(575, 602, 11, 38)                       \
+    X(603, 633, 12, 53)  X(634, 669, 13, 69)  X(670, 713, 14, 89)  X(714, 1023, 15, 113)
+// clang-format on
 
 #define LEVEL(first, last, code, level)       [code] = level,
 #define RANGE_CODE(first, last, code, level)  [first... last] = code,
@@ -32,8 +34,7 @@ static const float levels[16] = {RANGES(LEVEL)};
 static const uint8_t code_of_half_steps[1024] = {RANGES(RANGE_CODE)};
 static const float level_of_half_steps[1024] = {RANGES(RANGE_LEVEL)};
 
-/* floor(2 * v) + 512 for |v| < 2^20 or so, by letting the last bit of a sum be the unit; something for
- * others. */
+/* floor(2 * v) + 512 for |v| < 2^20, by letting the last bit of a sum be the unit; something for others. */
 static inline int half_steps(float v)
 {
     float u = v + v, sum = u + 12582912.0f;

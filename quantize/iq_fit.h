@@ -26,13 +26,12 @@ struct iq_fit_kind {
     float least_peak; /* sub-blocks below it are zero */
     float sigma2_mul; /* sigma2, which enters the weights, is this times the mean square of the 256 values */
     enum iq_plain plain;
-    bool even_signs; /* an even number of minus signs in 8 values; the eighth is not stored */
-    bool positive_start;
+    bool even_signs;     /* an even number of minus signs in 8 values; the eighth is not stored */
+    bool positive_start; /* the scale to try around is one that scale_search_positive finds */
     enum iq_refit refit;
 };
 
-/* A sub-block of scale 0 may be one whose values were all (nearly) zero: `empty`, its points and signs are 0.
- */
+/* `empty`: the sub-block's values are all (nearly) zero, its scale, points and signs are 0. */
 struct iq_fit {
     float scale[IQ_ELEMS / 16];
     bool empty[IQ_ELEMS / 16];

@@ -28,15 +28,15 @@ enum iq_grid_id {
     IQ_GRID_COUNT
 };
 
+/* A point's key is the sum of level[k] * nlevel^k. */
 struct iq_grid {
     const uint16_t *codes;
     int npoint, dim;
     int nlevel;            /* of a dimension: 3 or 8 */
     int nshell;            /* distances that a list covers: all points at the nshell smallest ones */
     const uint8_t *levels; /* npoint * dim */
-    const uint8_t
-        *slots;        /* npoint * dim: level * dim + k; in eight dimensions slot 0 is the first four's key */
-    const int32_t *at; /* by key, the sum of level[k] * nlevel^k: a point's number, or ~(start of its list) */
+    const uint8_t *slots;  /* npoint * dim: level * dim + k, but first of eight: the first four's key */
+    const int32_t *at;     /* by key: a point's number, or ~(start of its list) */
     const uint16_t *lists; /* a list: its length, then points by ascending distance, then number */
     size_t nlist;          /* entries in lists */
 };

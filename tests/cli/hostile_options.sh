@@ -6,7 +6,7 @@ exec 2>&1
 small_model dense model
 for option in --split-max-size=0 --split-max-size= --split-max-size=1x --split-max-size=-1 --split-max-size=99999999T \
     --split-max-tensors=0 --split-max-tensors=18446744073709551616 --threads=257 --threads=x --threads=-1 \
-    --max-memory=0 --max-memory=1 --max-memory=1.5G --type=q9 --type= --mtp=x --pre= --pre=garbage \
+    --max-memory=0 --max-memory=1 --max-memory=1.5G --mtp=x --pre= --pre=garbage \
     --metadata=x --metadata=model --metadata=model/model.safetensors --metadata=general.sampling.temp=nan \
     --metadata=general.sampling.top_k=99999999999 --metadata=general.alignment=7; do
     echo "$option"
