@@ -405,6 +405,8 @@ static enum status repeat(struct parser *c, size_t at, unsigned min, unsigned ma
     unsigned fixed = max == UINT32_MAX && min ? min : max == UINT32_MAX ? 1 : max;
     enum status st = OK;
 
+    if (!n) // an empty group
+        return OK;
     memcpy(piece, c->out->step + at, n * sizeof *piece);
     c->out->n = at;
     for (unsigned i = 0; st == OK && i < fixed; i++) {

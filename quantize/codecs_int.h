@@ -64,7 +64,8 @@ void mxfp4_decode(const void *src, float *x, size_t n);
 void nvfp4_encode(const float *x, void *dst, size_t nrow, size_t ncol, const float *weights);
 void nvfp4_decode(const void *src, float *x, size_t n);
 
-/* codec_iq4.c: blocks of 32 and 256 with uneven levels; codec_iq2.c, codec_iq3.c, codec_iq1.c: points of grids */
+/* codec_iq4.c: blocks of 32 and 256 with uneven levels; codec_iq2.c, codec_iq3.c, codec_iq1.c: points of
+ * grids */
 void iq4_nl_encode(const float *x, void *dst, size_t nrow, size_t ncol, const float *weights);
 void iq4_nl_decode(const void *src, float *x, size_t n);
 void iq4_xs_encode(const float *x, void *dst, size_t nrow, size_t ncol, const float *weights);

@@ -77,7 +77,8 @@ static enum status refuse_name(const char *name, struct err *err)
         const char *near = nearest_of(name, names, n);
 
         st = near ? fail(err, E_USAGE, "no recipe or file is called \"%s\"; did you mean \"%s\"?", name, near)
-                  : fail(err, E_USAGE, "no recipe or file is called \"%s\"; \"scion recipe list\" names the recipes", name);
+                  : fail(err, E_USAGE,
+                         "no recipe or file is called \"%s\"; \"scion recipe list\" names the recipes", name);
     }
     arena_free(&a);
     return st;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Which tensor gets which type. A recipe is a list of rules, read from text (docs/recipes.md explains the
- * language; recipes.txt holds the recipes of llama-quantize); the first rule that fits a tensor decides. What is
- * decided depends on the recipe, the model's facts and the overrides alone.
+ * language; recipes.txt holds the recipes of llama-quantize); the first rule that fits a tensor decides. What
+ * is decided depends on the recipe, the model's facts and the overrides alone.
  */
 #ifndef QUANTIZE_RECIPE_H
 #define QUANTIZE_RECIPE_H
@@ -77,20 +77,20 @@ struct recipe {
     const char *name;
     const char *const *alias;
     size_t nalias;
-    const char *about; /* one phrase; NULL = none */
-    int file_type;     /* general.file_type; -1 when the recipe does not say */
+    const char *about;         /* one phrase; NULL = none */
+    int file_type;             /* general.file_type; -1 when the recipe does not say */
     enum recipe_action action; /* of the default: RECIPE_TYPE, or RECIPE_KEEP for a copy of every tensor */
     enum dtype type;
     const struct recipe_rule *rules; /* in order, groups put in */
     size_t n;
-    uint64_t needs_imatrix; /* bit per type that this recipe, unlike others, refuses to write without importance
-                               data */
+    uint64_t needs_imatrix;    /* bit per type that this recipe, unlike others, refuses to write without
+                                  importance    data */
     const char *const *define; /* the lines that define words of the rules; built-in ones as comments */
     size_t ndefine;
 };
 
-/* A built-in recipe by its name in any case, or a recipe file by its path. E_USAGE (the nearest name), E_FORMAT
- * (file:line: sentence), E_IO, E_LIMIT. */
+/* A built-in recipe by its name in any case, or a recipe file by its path. E_USAGE (the nearest name),
+ * E_FORMAT (file:line: sentence), E_IO, E_LIMIT. */
 enum status recipe_load(struct recipe **out, const char *name_or_file, struct err *err);
 void recipe_free(struct recipe *r); /* NULL is legal */
 
@@ -127,7 +127,8 @@ struct recipe_overrides {
 void recipe_overrides_init(struct recipe_overrides *o);
 void recipe_overrides_free(struct recipe_overrides *o);
 
-/* "PATTERN=TYPE": the pattern ends at the first '=' and is made lower-case, as llama-quantize does. E_USAGE. */
+/* "PATTERN=TYPE": the pattern ends at the first '=' and is made lower-case, as llama-quantize does. E_USAGE.
+ */
 enum status recipe_override_type(struct recipe_overrides *o, const char *pattern_is_type, struct err *err);
 /* A file of them, separated by blanks and line ends. */
 enum status recipe_override_types_file(struct recipe_overrides *o, const char *path, struct err *err);
@@ -137,8 +138,8 @@ enum status recipe_override_keep(struct recipe_overrides *o, const char *pattern
 /* ---- decisions ---- */
 
 enum recipe_reason {
-    BY_FIXED,          /* never converted: `why` says what it is */
-    BY_KEEP,           /* --keep or --leave-output: `why` */
+    BY_FIXED, /* never converted: `why` says what it is */
+    BY_KEEP,  /* --keep or --leave-output: `why` */
     BY_EMBEDDING_TYPE,
     BY_OUTPUT_TYPE,
     BY_MTP_TYPE,
@@ -151,15 +152,17 @@ enum recipe_reason {
 /* What conditions ask about one tensor. */
 struct recipe_facts {
     enum recipe_role role;
-    uint64_t nth, nth_of;     /* tensors of its kind before it that rules decide; what fractions are of */
-    uint64_t place, place_of; /* the position that llama-quantize goes by: nth, or the layer of an FFN with experts */
-    uint64_t layer;           /* UINT64_MAX outside the blocks */
-    bool no_place;            /* the place would be a layer that the name does not tell */
+    uint64_t nth, nth_of; /* tensors of its kind before it that rules decide; what fractions are of */
+    uint64_t place,
+        place_of;   /* the position that llama-quantize goes by: nth, or the layer of an FFN with experts */
+    uint64_t layer; /* UINT64_MAX outside the blocks */
+    bool no_place;  /* the place would be a layer that the name does not tell */
 };
 
 struct recipe_choice {
-    enum dtype type;   /* to write; the source's own when it is kept */
-    enum dtype wanted; /* before the fallback for rows that do not fit its blocks; equal to type without one */
+    enum dtype type; /* to write; the source's own when it is kept */
+    enum dtype
+        wanted; /* before the fallback for rows that do not fit its blocks; equal to type without one */
     enum recipe_reason reason;
     const char *why;
     const struct recipe_rule *rule; /* BY_RULE */

@@ -13,22 +13,14 @@ static const struct {
     const char *word;
     bool has_whole;
 } facts[FACT_COUNT] = {
-    [FACT_NTH] = {"nth", true},
-    [FACT_PLACE] = {"place", true},
-    [FACT_LAYER] = {"layer", true},
-    [FACT_GQA] = {"gqa", false},
-    [FACT_EXPERTS] = {"experts", false},
-    [FACT_LAYERS] = {"layers", false},
-    [FACT_HEADS] = {"heads", false},
-    [FACT_KV_HEADS] = {"kv_heads", false},
-    [FACT_COLUMNS] = {"columns", false},
-    [FACT_ARCH] = {"arch", false},
-    [FACT_SPREAD] = {"spread", false},
-    [FACT_IMATRIX] = {"imatrix", false},
-    [FACT_TIED] = {"tied", false},
-    [FACT_MISFIT] = {"misfit", false},
-    [FACT_3D] = {"3d", false},
-    [FACT_MTP] = {"mtp", false},
+    [FACT_NTH] = {"nth", true},          [FACT_PLACE] = {"place", true},
+    [FACT_LAYER] = {"layer", true},      [FACT_GQA] = {"gqa", false},
+    [FACT_EXPERTS] = {"experts", false}, [FACT_LAYERS] = {"layers", false},
+    [FACT_HEADS] = {"heads", false},     [FACT_KV_HEADS] = {"kv_heads", false},
+    [FACT_COLUMNS] = {"columns", false}, [FACT_ARCH] = {"arch", false},
+    [FACT_SPREAD] = {"spread", false},   [FACT_IMATRIX] = {"imatrix", false},
+    [FACT_TIED] = {"tied", false},       [FACT_MISFIT] = {"misfit", false},
+    [FACT_3D] = {"3d", false},           [FACT_MTP] = {"mtp", false},
 };
 
 /* ---- parsing ---- */
@@ -47,7 +39,8 @@ static bool parse_compare(const char **p, enum recipe_compare *out)
     static const struct {
         const char *text;
         enum recipe_compare compare;
-    } compares[] = {{"<=", CMP_LE}, {">=", CMP_GE}, {"!=", CMP_NE}, {"<", CMP_LT}, {">", CMP_GT}, {"=", CMP_EQ}};
+    } compares[] = {{"<=", CMP_LE}, {">=", CMP_GE}, {"!=", CMP_NE},
+                    {"<", CMP_LT},  {">", CMP_GT},  {"=", CMP_EQ}};
 
     for (size_t i = 0; i < ARRAY_LEN(compares); i++) {
         if (!str_starts(*p, compares[i].text))
@@ -326,7 +319,8 @@ static bool cond_holds(struct recipe_scene *s, const struct recipe_cond *c)
 
 bool recipe_rule_fits(struct recipe_scene *s, const struct recipe_rule *rule)
 {
-    if (rule->pattern ? !pattern_search(rule->pattern, s->tensor->name) : !(rule->roles >> s->facts->role & 1))
+    if (rule->pattern ? !pattern_search(rule->pattern, s->tensor->name)
+                      : !(rule->roles >> s->facts->role & 1))
         return false;
     for (size_t i = 0; i < rule->ncond; i++)
         if (!cond_holds(s, &rule->cond[i]))

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Decisions, in llama-quantize's order: what is never converted, --keep, --leave-output, --embedding-type and
- * --output-type, --mtp-type, --tensor-type, then the rules (unless --pure), then the substitute for rows that do
- * not fit. Positions are counted beforehand over the tensors that get as far as the rules, so that each decision
- * depends on its tensor's facts alone.
+ * --output-type, --mtp-type, --tensor-type, then the rules (unless --pure), then the substitute for rows that
+ * do not fit. Positions are counted beforehand over the tensors that get as far as the rules, so that each
+ * decision depends on its tensor's facts alone.
  */
 #include "core/notes.h"
 #include "quantize/recipe_int.h"
@@ -33,7 +33,8 @@ static enum recipe_role role_in(const struct decision *d, const char *name)
     return role == ROLE_EMBEDDING && d->tied ? ROLE_OUTPUT : role;
 }
 
-static const struct recipe_override *find_override(const struct recipe_override *list, size_t n, const char *name)
+static const struct recipe_override *find_override(const struct recipe_override *list, size_t n,
+                                                   const char *name)
 {
     for (size_t i = 0; i < n; i++)
         if (pattern_search(list[i].pattern, name))
@@ -173,9 +174,11 @@ static enum status decide_by_rules(const struct decision *d, const struct recipe
         bool fits = recipe_rule_fits(&scene, &r->rules[i]);
 
         if (scene.no_place)
-            return fail(err, E_UNSUPPORTED, "%s: rule \"%s %s -> %s\" goes by layers, and the name tells none of the "
-                        "model's %" PRIu64, t->name, r->rules[i].selector, r->rules[i].conditions,
-                        r->rules[i].target, d->model->n_layer_all);
+            return fail(err, E_UNSUPPORTED,
+                        "%s: rule \"%s %s -> %s\" goes by layers, and the name tells none of the "
+                        "model's %" PRIu64,
+                        t->name, r->rules[i].selector, r->rules[i].conditions, r->rules[i].target,
+                        d->model->n_layer_all);
         if (!fits)
             continue;
         c->reason = BY_RULE;
@@ -203,9 +206,10 @@ static enum status fit_rows(const struct recipe_tensor *t, struct recipe_choice 
         return OK;
     c->type = final ? DT_COUNT : recipe_substitute(c->wanted);
     if (c->type == DT_COUNT)
-        return fail(err, E_UNSUPPORTED, "%s: rows of %" PRIu64 " elements are no multiple of the %" PRIu32 " of a %s "
-                    "block, and nothing stands in for that type", t->name, columns, dtype_block_elems(c->wanted),
-                    dtype_name(c->wanted));
+        return fail(err, E_UNSUPPORTED,
+                    "%s: rows of %" PRIu64 " elements are no multiple of the %" PRIu32 " of a %s "
+                    "block, and nothing stands in for that type",
+                    t->name, columns, dtype_block_elems(c->wanted), dtype_name(c->wanted));
     if (columns % dtype_block_elems(c->type))
         c->type = DT_F16;
     return OK;
@@ -246,7 +250,8 @@ static enum status check_overrides(const struct decision *d, struct notes *notes
     if (st == OK && o->mtp_type != DT_COUNT && !d->model->n_layer_mtp)
         st = fail(err, E_USAGE, "--mtp-type: the model has no MTP head");
     if (st == OK && notes && d->plain && (o->ntype || o->mtp_type != DT_COUNT))
-        st = notes_add(notes, err, "recipe %s treats all tensors alike: --tensor-type and --mtp-type have no effect",
+        st = notes_add(notes, err,
+                       "recipe %s treats all tensors alike: --tensor-type and --mtp-type have no effect",
                        d->recipe->name);
     return st;
 }

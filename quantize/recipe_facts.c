@@ -34,7 +34,8 @@ bool recipe_type_is_writable(enum dtype t)
 
 bool recipe_type_needs_imatrix(enum dtype t)
 {
-    return t == DT_IQ1_S || t == DT_IQ1_M || t == DT_IQ2_XXS || t == DT_IQ2_XS || t == DT_IQ2_S || t == DT_IQ3_XXS;
+    return t == DT_IQ1_S || t == DT_IQ1_M || t == DT_IQ2_XXS || t == DT_IQ2_XS || t == DT_IQ2_S ||
+           t == DT_IQ3_XXS;
 }
 
 /* ---- tensors that are never converted ---- */
@@ -107,15 +108,9 @@ const char *recipe_fixed(const struct recipe_tensor *t)
 /* ---- roles ---- */
 
 static const char *const role_names[ROLE_COUNT] = {
-    [ROLE_OUTPUT] = "output",
-    [ROLE_EMBEDDING] = "embedding",
-    [ROLE_ATTN_V] = "attn_v",
-    [ROLE_ATTN_K] = "attn_k",
-    [ROLE_ATTN_Q] = "attn_q",
-    [ROLE_ATTN_OUTPUT] = "attn_output",
-    [ROLE_FFN_UP] = "ffn_up",
-    [ROLE_FFN_GATE] = "ffn_gate",
-    [ROLE_FFN_DOWN] = "ffn_down",
+    [ROLE_OUTPUT] = "output", [ROLE_EMBEDDING] = "embedding", [ROLE_ATTN_V] = "attn_v",
+    [ROLE_ATTN_K] = "attn_k", [ROLE_ATTN_Q] = "attn_q",       [ROLE_ATTN_OUTPUT] = "attn_output",
+    [ROLE_FFN_UP] = "ffn_up", [ROLE_FFN_GATE] = "ffn_gate",   [ROLE_FFN_DOWN] = "ffn_down",
     [ROLE_OTHER] = "other",
 };
 
@@ -168,7 +163,8 @@ uint64_t recipe_columns(const struct recipe_tensor *t)
 
 /* ---- the model ---- */
 
-/* A whole number, or the first of an array of them (one for each layer); `otherwise` where the key is missing. */
+/* A whole number, or the first of an array of them (one for each layer); `otherwise` where the key is
+ * missing. */
 static uint64_t read_key(const struct meta *meta, const char *arch, const char *key, uint64_t otherwise)
 {
     struct buf name;
@@ -210,8 +206,8 @@ enum status recipe_model_read(struct recipe_model *m, const struct meta *meta, s
     if (m->n_layer_all > LAYERS_MAX)
         return fail(err, E_LIMIT, "%s.block_count=%" PRIu64 ": over %d", name, m->n_layer_all, LAYERS_MAX);
     if (m->n_layer_mtp > m->n_layer_all)
-        return fail(err, E_FORMAT, "%s.nextn_predict_layers=%" PRIu64 ": there are only %" PRIu64 " blocks", name,
-                    m->n_layer_mtp, m->n_layer_all);
+        return fail(err, E_FORMAT, "%s.nextn_predict_layers=%" PRIu64 ": there are only %" PRIu64 " blocks",
+                    name, m->n_layer_mtp, m->n_layer_all);
     if (strcmp(name, "graniteswitch") == 0) // its router counts as a block
         m->n_layer_all++;
     else if (strcmp(name, "nanbeige") == 0) // its blocks run several times

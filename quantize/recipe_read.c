@@ -16,7 +16,7 @@
 _Static_assert(DT_COUNT <= 64, "recipe.needs_imatrix has a bit for each type");
 
 struct entry {
-    const char *include; /* NULL: a rule */
+    const char *include;     /* NULL: a rule */
     struct recipe_rule rule; /* file and line of an include too */
 };
 
@@ -118,8 +118,10 @@ static enum status find_role(const char *word, size_t n, uint32_t *roles, struct
         *roles |= (uint32_t)1 << r;
         return OK;
     }
-    return fail(err, E_FORMAT, "\"%.*s\" is no keyword and no role; roles are output, embedding, attn_v, attn_k, "
-                "attn_q, attn_output, ffn_up, ffn_gate, ffn_down, other and * for all", (int)n, word);
+    return fail(err, E_FORMAT,
+                "\"%.*s\" is no keyword and no role; roles are output, embedding, attn_v, attn_k, "
+                "attn_q, attn_output, ffn_up, ffn_gate, ffn_down, other and * for all",
+                (int)n, word);
 }
 
 static enum status parse_selector(struct book *b, const char *word, struct recipe_rule *rule, struct err *err)
@@ -148,7 +150,8 @@ static enum status parse_selector(struct book *b, const char *word, struct recip
     }
 }
 
-static enum status parse_target(const char *word, enum recipe_action *action, enum dtype *type, struct err *err)
+static enum status parse_target(const char *word, enum recipe_action *action, enum dtype *type,
+                                struct err *err)
 {
     *action = RECIPE_TYPE;
     *type = DT_F32;
@@ -226,7 +229,8 @@ static enum status parse_rule(struct book *b, char *p, struct err *err)
 
 /* ---- keywords ---- */
 
-static const struct section *find_section(const struct book *b, const char *name, const struct section *except)
+static const struct section *find_section(const struct book *b, const char *name,
+                                          const struct section *except)
 {
     for (size_t i = b->n; i-- > 0;)
         for (size_t k = 0; b->section[i] != except && k < b->section[i]->nname; k++)
@@ -241,7 +245,8 @@ static enum status open_section(struct book *b, bool is_recipe, struct err *err)
 
     if (!s || !arena_grow(b->arena, (void **)&b->section, b->n, &b->cap, sizeof *b->section))
         return fail_nomem(err);
-    *s = (struct section){.is_recipe = is_recipe, .from_user = b->from_user, .line = b->line, .file_type = -1};
+    *s =
+        (struct section){.is_recipe = is_recipe, .from_user = b->from_user, .line = b->line, .file_type = -1};
     b->section[b->n++] = b->open = s;
     return OK;
 }
@@ -301,9 +306,11 @@ static enum status parse_define(struct book *b, char *p, struct err *err)
     d = d && strcmp(d->word, word) == 0 ? d : NULL;
     for (size_t i = 0; i < words->n; i++)
         if (strcmp(words->define[i]->word, word) == 0 && (!d || d->from_user != b->from_user))
-            return fail(err, E_FORMAT, words->define[i]->from_user == b->from_user
+            return fail(err, E_FORMAT,
+                        words->define[i]->from_user == b->from_user
                             ? "the lines that define \"%s\" must stand together"
-                            : "\"%s\" is defined by the built-in recipes", word);
+                            : "\"%s\" is defined by the built-in recipes",
+                        word);
     enum status st = parse_conditions(b, &p, &line, err);
     if (st != OK)
         return st;
@@ -400,10 +407,8 @@ static enum status parse_line(struct book *b, char *line, struct err *err)
         bool recipe_only;
         enum status (*parse)(struct book *b, char *p, struct err *err);
     } keywords[] = {
-        {"about", true, parse_about},
-        {"file_type", true, parse_file_type},
-        {"default", true, parse_default},
-        {"needs_imatrix", true, parse_needs_imatrix},
+        {"about", true, parse_about},      {"file_type", true, parse_file_type},
+        {"default", true, parse_default},  {"needs_imatrix", true, parse_needs_imatrix},
         {"include", false, parse_include},
     };
     char *p = line + strspn(line, " \t\r");
@@ -478,15 +483,16 @@ static enum status flatten(struct flat *f, const struct section *s, unsigned dep
 
     inherit(f, s);
     if (++f->nsection > RULES_MAX)
-        return fail(err, E_LIMIT, "%s:%u: more than %d includes", s->entry ? s->entry->rule.file : "", s->line,
-                    RULES_MAX);
+        return fail(err, E_LIMIT, "%s:%u: more than %d includes", s->entry ? s->entry->rule.file : "",
+                    s->line, RULES_MAX);
     for (size_t i = 0; st == OK && i < s->n; i++) {
         const struct entry *e = &s->entry[i];
         const struct section *other = e->include ? find_section(f->book, e->include, s) : NULL;
 
         if (e->include && (!other || depth == DEPTH_MAX))
             st = fail(err, E_FORMAT, "%s:%u: %s \"%s\"", e->rule.file, e->rule.line,
-                      other ? "too many includes inside includes at" : "no group or recipe is called", e->include);
+                      other ? "too many includes inside includes at" : "no group or recipe is called",
+                      e->include);
         else if (e->include)
             st = flatten(f, other, depth + 1, err);
         else if (r->n == RULES_MAX)
@@ -532,7 +538,8 @@ static enum status list_defines(struct recipe *r, const struct recipe_words *wor
     return OK;
 }
 
-static enum status make_recipe(const struct book *b, const struct section *s, struct recipe *r, struct err *err)
+static enum status make_recipe(const struct book *b, const struct section *s, struct recipe *r,
+                               struct err *err)
 {
     struct flat f = {.book = b, .recipe = r};
 
@@ -556,7 +563,8 @@ static enum status find_only(const struct book *b, const struct section **out, s
         if (!b->section[i]->from_user || !b->section[i]->is_recipe)
             continue;
         if (*out)
-            return fail(err, E_FORMAT, "%s:%u: a second recipe; a file holds one", b->file, b->section[i]->line);
+            return fail(err, E_FORMAT, "%s:%u: a second recipe; a file holds one", b->file,
+                        b->section[i]->line);
         *out = b->section[i];
     }
     return *out ? OK : fail(err, E_FORMAT, "%s: no recipe in it", b->file);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The built-in recipes, as they stand in recipes.txt, with a NUL behind them. The path is from the root, where
- * the build runs. */
+/* The built-in recipes, as they stand in recipes.txt, with a NUL behind them. The path is from the root,
+ * where the build runs. */
 #include "quantize/recipe_int.h"
 
 __asm__(".pushsection .rodata\n"

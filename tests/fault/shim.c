@@ -12,8 +12,8 @@
  *   FAULT_KILL   number of the pwrite that stops half way with SIGKILL
  *   FAULT_INT    number of the pwrite before which SIGINT arrives
  *   FAULT_STOP   number of the pwrite before which SIGSTOP arrives
- *   FAULT_COUNT  file that gets, when the program ends, "CALLS BYTES": those that FAULT_CALL selects, and bytes
- *                that pwrite put
+ *   FAULT_COUNT  file that gets, when the program ends, "CALLS BYTES": those that FAULT_CALL selects, and
+ * bytes that pwrite put
  */
 #undef _FILE_OFFSET_BITS /* both names of each call are wanted: pread and pread64 */
 
@@ -47,8 +47,9 @@ enum call {
     CALL_COUNT
 };
 
-static const char *const names[CALL_COUNT] = {"malloc", "calloc", "realloc",   "posix_memalign", "pread", "pwrite",
-                                              "write",  "fsync",  "rename",    "ftruncate", "pthread_create", "open"};
+static const char *const names[CALL_COUNT] = {"malloc", "calloc",    "realloc",        "posix_memalign",
+                                              "pread",  "pwrite",    "write",          "fsync",
+                                              "rename", "ftruncate", "pthread_create", "open"};
 
 static bool selected[CALL_COUNT];
 static long at, kill_at, int_at, stop_at;

@@ -95,7 +95,8 @@ static inline uint32_t add_source(struct plan *p, enum dtype t, uint64_t nelem)
             codec_find(t)->encode(x, data + bytes_of(t, i), 1, dtype_block_elems(t), NULL);
         }
     }
-    struct plan_source src = {.name = "source", .dtype = t, .codec = codec_find(t), .data = data, .nelem = nelem};
+    struct plan_source src = {
+        .name = "source", .dtype = t, .codec = codec_find(t), .data = data, .nelem = nelem};
     assert_int_equal(plan_add_source(p, &src, &index, &err), OK);
     return index;
 }
@@ -191,10 +192,13 @@ static inline void write_by_definition(const struct plan *p, const struct plan_s
     }
     for (uint32_t i = 0; i < step->nop; i++)
         op_apply(step->ops[i], values, step->nelem);
+    uint64_t nrow = step->nelem / ncol, matrix = sink->weight_rows ? sink->weight_rows : nrow;
     if (copied && !sink->codec->recode)
         memcpy(to, raw, sink->nbytes);
     else
-        sink->codec->encode(values, to, step->nelem / ncol, ncol, sink->weights);
+        for (uint64_t row = 0; row < nrow; row += matrix)
+            sink->codec->encode(values + row * ncol, to + bytes_of(sink->dtype, row * ncol), matrix, ncol,
+                                sink->weights ? sink->weights + row / matrix * ncol : NULL);
     free(raw);
     free(values);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What llama.cpp (commit 3f545becc) decides for models that exist only as lists of names and shapes: its own
- * llama_quant_compute_types() was called with them. A row says which tensors differ from the recipe's default:
- * "attn_v q6_k" for all of that name, "attn_v q6_k@0-3,6" for those layers. Recipes that llama.cpp aborts on (a
- * projector where a rule asks for heads) are left out.
+ * llama_quant_compute_types() was called with them. A row says which tensors differ from the recipe's
+ * default: "attn_v q6_k" for all of that name, "attn_v q6_k@0-3,6" for those layers. Recipes that llama.cpp
+ * aborts on (a projector where a rule asks for heads) are left out.
  */
 #ifndef TESTS_UNIT_RECIPE_CASES_H
 #define TESTS_UNIT_RECIPE_CASES_H
@@ -25,36 +25,93 @@ struct model_case {
 };
 
 static const struct model_case llama = {
-    "llama", 32, 32, 0, 32, 32, "blk.",
+    "llama",
+    32,
+    32,
+    0,
+    32,
+    32,
+    "blk.",
     {{"output.weight", 4096}, {"token_embd.weight", 4096}},
-    {{"attn_k", 4096}, {"attn_output", 4096}, {"attn_q", 4096}, {"attn_v", 4096}, {"ffn_down", 11008},
-     {"ffn_gate", 4096}, {"ffn_up", 4096}},
+    {{"attn_k", 4096},
+     {"attn_output", 4096},
+     {"attn_q", 4096},
+     {"attn_v", 4096},
+     {"ffn_down", 11008},
+     {"ffn_gate", 4096},
+     {"ffn_up", 4096}},
 };
 static const struct model_case llama_70b = {
-    "llama", 80, 80, 0, 64, 8, "blk.",
+    "llama",
+    80,
+    80,
+    0,
+    64,
+    8,
+    "blk.",
     {{"output.weight", 8192}, {"token_embd.weight", 8192}},
-    {{"attn_k", 8192}, {"attn_output", 8192}, {"attn_q", 8192}, {"attn_v", 8192}, {"ffn_down", 28672},
-     {"ffn_gate", 8192}, {"ffn_up", 8192}},
+    {{"attn_k", 8192},
+     {"attn_output", 8192},
+     {"attn_q", 8192},
+     {"attn_v", 8192},
+     {"ffn_down", 28672},
+     {"ffn_gate", 8192},
+     {"ffn_up", 8192}},
 };
 static const struct model_case mixtral = {
-    "llama", 32, 32, 8, 32, 8, "blk.",
+    "llama",
+    32,
+    32,
+    8,
+    32,
+    8,
+    "blk.",
     {{"output.weight", 4096}, {"token_embd.weight", 4096}},
-    {{"attn_k", 4096}, {"attn_output", 4096}, {"attn_q", 4096}, {"attn_v", 4096}, {"ffn_down_exps", 14336},
-     {"ffn_gate_exps", 4096}, {"ffn_gate_inp", 4096}, {"ffn_up_exps", 4096}},
+    {{"attn_k", 4096},
+     {"attn_output", 4096},
+     {"attn_q", 4096},
+     {"attn_v", 4096},
+     {"ffn_down_exps", 14336},
+     {"ffn_gate_exps", 4096},
+     {"ffn_gate_inp", 4096},
+     {"ffn_up_exps", 4096}},
 };
 static const struct model_case tied = {
-    "qwen2", 24, 24, 0, 14, 2, "blk.",
+    "qwen2",
+    24,
+    24,
+    0,
+    14,
+    2,
+    "blk.",
     {{"token_embd.weight", 896}},
-    {{"attn_k", 896}, {"attn_output", 896}, {"attn_q", 896}, {"attn_v", 896}, {"ffn_down", 4864},
-     {"ffn_gate", 896}, {"ffn_up", 896}},
+    {{"attn_k", 896},
+     {"attn_output", 896},
+     {"attn_q", 896},
+     {"attn_v", 896},
+     {"ffn_down", 4864},
+     {"ffn_gate", 896},
+     {"ffn_up", 896}},
 };
 static const struct model_case falcon = {
-    "falcon", 32, 32, 0, 71, 1, "blk.",
+    "falcon",
+    32,
+    32,
+    0,
+    71,
+    1,
+    "blk.",
     {{"output.weight", 4608}, {"token_embd.weight", 4608}},
     {{"attn_output", 4608}, {"attn_qkv", 4608}, {"ffn_down", 18432}, {"ffn_up", 4608}},
 };
 static const struct model_case clip = {
-    "clip", 27, 0, 0, 0, 0, "v.blk.",
+    "clip",
+    27,
+    0,
+    0,
+    0,
+    0,
+    "v.blk.",
     {{"v.patch_embd.weight", 1152}},
     {{"attn_out", 1152}, {"attn_q", 1152}, {"attn_v", 1152}, {"ffn_down", 4352}, {"ffn_up", 1152}},
 };

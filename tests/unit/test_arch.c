@@ -177,8 +177,8 @@ static void check_gguf_name(struct walk *w, const struct name_match *m, const ch
 static void assert_recognised(const struct walk *w, const char *name, const struct name_match *want)
 {
     struct name_match got;
-    enum name_kind kind = w->vision ? name_match_vision(&w->m->vision, name, &got)
-                                    : name_match_text(&w->m->hp, name, &got);
+    enum name_kind kind =
+        w->vision ? name_match_vision(&w->m->vision, name, &got) : name_match_text(&w->m->hp, name, &got);
 
     if (kind != NAME_KNOWN || got.rule != want->rule || got.expert != want->expert)
         fail_msg("%s is not recognised by its own rule", name);
@@ -234,8 +234,8 @@ static void walk_once(const struct model *m, bool vision, bool fused)
     struct err err = {0};
 
     arena_init(&w.arena, 0);
-    enum status s = vision ? name_visit_vision(&m->vision, &visit, &err)
-                           : name_visit_text(&m->hp, &visit, &err);
+    enum status s =
+        vision ? name_visit_vision(&m->vision, &visit, &err) : name_visit_text(&m->hp, &visit, &err);
     if (s != OK)
         fail_msg("%s", err.text);
     assert_true(w.n > 0);

@@ -73,15 +73,20 @@ static const struct fact qwen3moe_facts[] = {
     {0},
 };
 
-#define FULL_ATTENTION_FACTS(layer, h, q, k, o)                                                             \
-    {layer ".self_attn.q_proj.weight", q}, {layer ".self_attn.k_proj.weight", k},                           \
-        {layer ".self_attn.v_proj.weight", k}, {layer ".self_attn.o_proj.weight", o},                       \
-        {layer ".self_attn.q_norm.weight", "[256]"}, {layer ".self_attn.k_norm.weight", "[256]"},           \
-        {layer ".input_layernorm.weight", h}, {layer ".post_attention_layernorm.weight", h}
+#define FULL_ATTENTION_FACTS(layer, h, q, k, o)                                                              \
+    {layer ".self_attn.q_proj.weight", q}, {layer ".self_attn.k_proj.weight", k},                            \
+        {layer ".self_attn.v_proj.weight", k}, {layer ".self_attn.o_proj.weight", o},                        \
+        {layer ".self_attn.q_norm.weight", "[256]"}, {layer ".self_attn.k_norm.weight", "[256]"},            \
+        {layer ".input_layernorm.weight", h},                                                                \
+    {                                                                                                        \
+        layer ".post_attention_layernorm.weight", h                                                          \
+    }
 
-#define HEAD_FACTS(h, fc)                                                                                   \
-    {"mtp.fc.weight", fc}, {"mtp.norm.weight", h}, {"mtp.pre_fc_norm_embedding.weight", h},                 \
-        {"mtp.pre_fc_norm_hidden.weight", h}
+#define HEAD_FACTS(h, fc)                                                                                    \
+    {"mtp.fc.weight", fc}, {"mtp.norm.weight", h}, {"mtp.pre_fc_norm_embedding.weight", h},                  \
+    {                                                                                                        \
+        "mtp.pre_fc_norm_hidden.weight", h                                                                   \
+    }
 
 static const struct fact qwen35_facts[] = {
     {"model.language_model.embed_tokens.weight", "[248320,4096]"},
@@ -130,15 +135,18 @@ static const struct fact tower_facts[] = {
     {0},
 };
 
-#define EXPERT_FACTS(layer, e, gate, up_all, down_all, shared_up, shared_down)                              \
-    {layer ".mlp.gate.weight", gate}, {layer ".mlp.experts.gate_up_proj", up_all},                          \
-        {layer ".mlp.experts.down_proj", down_all}, {layer ".mlp.experts." e ".gate_proj.weight", shared_up},\
-        {layer ".mlp.experts." e ".up_proj.weight", shared_up},                                             \
-        {layer ".mlp.experts." e ".down_proj.weight", shared_down},                                         \
-        {layer ".mlp.shared_expert.gate_proj.weight", shared_up},                                           \
-        {layer ".mlp.shared_expert.up_proj.weight", shared_up},                                             \
-        {layer ".mlp.shared_expert.down_proj.weight", shared_down},                                         \
-        {layer ".mlp.shared_expert_gate.weight", "[1,2048]"}
+#define EXPERT_FACTS(layer, e, gate, up_all, down_all, shared_up, shared_down)                               \
+    {layer ".mlp.gate.weight", gate}, {layer ".mlp.experts.gate_up_proj", up_all},                           \
+        {layer ".mlp.experts.down_proj", down_all},                                                          \
+        {layer ".mlp.experts." e ".gate_proj.weight", shared_up},                                            \
+        {layer ".mlp.experts." e ".up_proj.weight", shared_up},                                              \
+        {layer ".mlp.experts." e ".down_proj.weight", shared_down},                                          \
+        {layer ".mlp.shared_expert.gate_proj.weight", shared_up},                                            \
+        {layer ".mlp.shared_expert.up_proj.weight", shared_up},                                              \
+        {layer ".mlp.shared_expert.down_proj.weight", shared_down},                                          \
+    {                                                                                                        \
+        layer ".mlp.shared_expert_gate.weight", "[1,2048]"                                                   \
+    }
 
 static const struct fact qwen35moe_facts[] = {
     {"model.embed_tokens.weight", "[248320,2048]"},
@@ -178,9 +186,9 @@ static const struct fact qwen3next_facts[] = {
     {0},
 };
 
-#define LINEAR_CONFIG                                                                                       \
-    "\"linear_num_key_heads\":16,\"linear_num_value_heads\":32,\"linear_key_head_dim\":128,"                \
-    "\"linear_value_head_dim\":128,\"head_dim\":256,\"num_attention_heads\":16,\"mtp_num_hidden_layers\":1,"\
+#define LINEAR_CONFIG                                                                                        \
+    "\"linear_num_key_heads\":16,\"linear_num_value_heads\":32,\"linear_key_head_dim\":128,"                 \
+    "\"linear_value_head_dim\":128,\"head_dim\":256,\"num_attention_heads\":16,\"mtp_num_hidden_layers\":1," \
     "\"num_hidden_layers\":4,\"rms_norm_eps\":1e-06,\"max_position_embeddings\":262144,"
 
 /* Qwen3-0.6B, Qwen3-30B-A3B, Qwen3.5-9B, Qwen3.5-35B-A3B and Qwen3-Next-80B-A3B with fewer layers; the

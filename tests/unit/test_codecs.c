@@ -45,7 +45,8 @@ static void test_q8_0_zero(void **state)
 /* Halves go away from zero; the scale is 1 exactly. */
 static void test_q8_0_ties(void **state)
 {
-    static const float x[32] = {127, 0.5f, -0.5f, 1.5f, -1.5f, 2.5f, -2.5f, 0.49999997f, -126.5f, -127, 126.49999f};
+    static const float x[32] = {127,   0.5f,        -0.5f,   1.5f, -1.5f,     2.5f,
+                                -2.5f, 0.49999997f, -126.5f, -127, 126.49999f};
     static const int8_t want[32] = {127, 1, -1, 2, -2, 3, -3, 0, -127, -127, 126};
     uint16_t scale;
     int8_t codes[32];
@@ -223,10 +224,11 @@ static void test_table(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_q8_0_zero),     cmocka_unit_test(test_q8_0_ties),     cmocka_unit_test(test_q8_0_scale),
-        cmocka_unit_test(test_q8_0_subnormal), cmocka_unit_test(test_q8_0_infinity), cmocka_unit_test(test_q8_0_decode),
-        cmocka_unit_test(test_q8_0_rows),     cmocka_unit_test(test_recode),        cmocka_unit_test(test_numbers),
-        cmocka_unit_test(test_table),
+        cmocka_unit_test(test_q8_0_zero),     cmocka_unit_test(test_q8_0_ties),
+        cmocka_unit_test(test_q8_0_scale),    cmocka_unit_test(test_q8_0_subnormal),
+        cmocka_unit_test(test_q8_0_infinity), cmocka_unit_test(test_q8_0_decode),
+        cmocka_unit_test(test_q8_0_rows),     cmocka_unit_test(test_recode),
+        cmocka_unit_test(test_numbers),       cmocka_unit_test(test_table),
     };
 
     return cmocka_run_group_tests(tests, find_q8_0, NULL);

@@ -93,7 +93,28 @@ static void make_outputs(struct plan *p)
     lay_out(p, 3);
 }
 
-static void (*const makers[])(struct plan *p) = {make_casts, make_views, make_outputs};
+/* Importance weights: the same for all rows, and those of three experts of four rows each. */
+static void make_weighted(struct plan *p)
+{
+    static const enum dtype types[] = {DT_Q4_K, DT_Q8_0, DT_Q4_0};
+    static float weights[3 * 512];
+
+    for (size_t i = 0; i < ARRAY_LEN(weights); i++)
+        weights[i] = (float)(1 + i * i % 97);
+    plan_init(p);
+    uint32_t a = add_source(p, DT_F32, 12 * 512);
+    for (size_t i = 0; i < 3 * ARRAY_LEN(types); i++) {
+        struct plan_step *step = add_step(p, "weighted", 12, 512);
+
+        add_view(p, step, view_whole(a, 12 * 512));
+        add_sink(p, step, 0, types[i % ARRAY_LEN(types)]);
+        step->sinks[0].weights = i < 2 * ARRAY_LEN(types) ? weights : NULL;
+        step->sinks[0].weight_rows = i < ARRAY_LEN(types) ? 4 : 0;
+    }
+    lay_out(p, 1);
+}
+
+static void (*const makers[])(struct plan *p) = {make_casts, make_views, make_outputs, make_weighted};
 
 /* The same bytes whatever the threads, the tiles and the memory. */
 static void test_same_bytes(void **state)
@@ -271,6 +292,28 @@ static void test_peak(void **state)
         }
         plan_free(&p);
     }
+}
+
+/* One after the other, files cost as much as one; two that are written by turns cost more. */
+static void test_files_at_once(void **state)
+{
+    struct exec_options o = {.max_memory = 512 * MIB, .threads = 1};
+    struct exec_memory one, three, both;
+    struct err err = {0};
+    struct plan p;
+
+    (void)state;
+    make_split(&p, 1);
+    assert_int_equal(exec_measure(&p, &o, &one, &err), OK);
+    one.peak_bytes -= p.arena.used;
+    plan_free(&p);
+    make_split(&p, 3);
+    assert_int_equal(exec_measure(&p, &o, &three, &err), OK);
+    assert_int_equal(three.peak_bytes - p.arena.used, one.peak_bytes);
+    p.steps[2].sinks[0].out = 0; // first, second, and the first again
+    assert_int_equal(exec_measure(&p, &o, &both, &err), OK);
+    assert_true(both.peak_bytes - p.arena.used > one.peak_bytes + both.file_buffer_bytes);
+    plan_free(&p);
 }
 
 /* The largest tile that a budget gives also fits it for plans of whatever width. */
@@ -469,6 +512,7 @@ int main(void)
         cmocka_unit_test_teardown(test_add_one_rounds, remove_outs),
         cmocka_unit_test_teardown(test_empty_tensor, remove_outs),
         cmocka_unit_test_teardown(test_peak, remove_outs),
+        cmocka_unit_test_teardown(test_files_at_once, remove_outs),
         cmocka_unit_test_teardown(test_budget_is_kept, remove_outs),
         cmocka_unit_test_teardown(test_too_little_memory, remove_outs),
         cmocka_unit_test_teardown(test_source_is_cut, remove_outs),

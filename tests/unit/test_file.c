@@ -121,7 +121,8 @@ static void test_read_fails(void **state)
     write_file("0123456789");
     struct file *f = open_ok();
     assert_int_equal(file_read_at(f, got, 4, (uint64_t)1 << 63, &err), E_IO);
-    assert_string_equal(err.text + strlen(path), ": read of 4 bytes at 9223372036854775808: Invalid argument");
+    assert_string_equal(err.text + strlen(path),
+                        ": read of 4 bytes at 9223372036854775808: Invalid argument");
     file_close(f);
     file_close(NULL);
 }
@@ -240,21 +241,10 @@ static void test_base_and_parent(void **state)
     static const struct {
         const char *path, *base, *parent;
     } cases[] = {
-        {"a", "a", "."},
-        {"a/b", "b", "a"},
-        {"a/b/", "b", "a"},
-        {"a/b///", "b", "a"},
-        {"a//b", "b", "a"},
-        {"/a", "a", "/"},
-        {"//a", "a", "/"},
-        {"/a/b.c", "b.c", "/a"},
-        {"./a", "a", "."},
-        {"../a", "a", ".."},
-        {"a/..", "..", "a"},
-        {".", ".", "."},
-        {"..", "..", "."},
-        {"a/", "a", "."},
-        {"", "", "."},
+        {"a", "a", "."},    {"a/b", "b", "a"},   {"a/b/", "b", "a"},  {"a/b///", "b", "a"},
+        {"a//b", "b", "a"}, {"/a", "a", "/"},    {"//a", "a", "/"},   {"/a/b.c", "b.c", "/a"},
+        {"./a", "a", "."},  {"../a", "a", ".."}, {"a/..", "..", "a"}, {".", ".", "."},
+        {"..", "..", "."},  {"a/", "a", "."},    {"", "", "."},
     };
 
     (void)state;
@@ -262,8 +252,8 @@ static void test_base_and_parent(void **state)
         struct slice base = path_base(cases[i].path), parent = path_parent(cases[i].path);
 
         if (!slice_eq(base, cases[i].base) || !slice_eq(parent, cases[i].parent))
-            fail_msg("\"%s\": base \"%.*s\", parent \"%.*s\"", cases[i].path, (int)base.n, base.p, (int)parent.n,
-                     parent.p);
+            fail_msg("\"%s\": base \"%.*s\", parent \"%.*s\"", cases[i].path, (int)base.n, base.p,
+                     (int)parent.n, parent.p);
     }
 }
 

@@ -88,17 +88,19 @@ static uint32_t to_bf16(uint32_t u)
     return bf16_from_f32(float_from_bits(u));
 }
 
-/* Every value, the middle between it and the next, and what lies right beside both: all roundings there are. */
+/* Every value, the middle between it and the next, and what lies right beside both: all roundings there are.
+ */
 static void check_rounding(const struct format *f, uint32_t (*convert)(uint32_t), const char *what)
 {
     uint32_t infinity = (uint32_t)(f->exponent_max + 1) << f->mantissa_bits;
 
     for (uint32_t h = 0; h < infinity; h++) {
-        double low = value_of(f, h), high = h + 1 < infinity ? value_of(f, h + 1) : 2 * low - value_of(f, h - 1);
+        double low = value_of(f, h),
+               high = h + 1 < infinity ? value_of(f, h + 1) : 2 * low - value_of(f, h - 1);
         float middle = (float)((low + high) / 2);
         const uint32_t bits[] = {
-            float_bits((float)low),     float_bits((float)low) + 1, float_bits(middle) - 1,
-            float_bits(middle),         float_bits(middle) + 1,     float_bits((float)high) - 1,
+            float_bits((float)low), float_bits((float)low) + 1, float_bits(middle) - 1,
+            float_bits(middle),     float_bits(middle) + 1,     float_bits((float)high) - 1,
         };
 
         assert_true(isinf(middle) || (double)middle == (low + high) / 2);
@@ -121,7 +123,8 @@ static void test_f32_to_f16(void **state)
         {0x477fefff, 0x7bff}, // below 65520
         {0x477ff000, 0x7c00}, // 65520 is a tie, and goes to infinity
         {0x7f7fffff, 0x7c00}, {0x7f800000, 0x7c00}, {0xff800000, 0xfc00}, {0x7f800001, 0x7c01},
-        {0xffffffff, 0xffff}, {0x7fc00000, 0x7e00}, {0xff801fff, 0xfc01}, {0x7f804000, 0x7c02}, {0x33000000, 0x0000}, // half of the smallest: a tie to zero
+        {0xffffffff, 0xffff}, {0x7fc00000, 0x7e00}, {0xff801fff, 0xfc01}, {0x7f804000, 0x7c02},
+        {0x33000000, 0x0000}, // half of the smallest: a tie to zero
         {0x33000001, 0x0001}, {0x33800000, 0x0001}, {0x33c00000, 0x0002}, // 1.5 of the smallest: a tie to two
         {0x387fc000, 0x03ff}, {0x387fe000, 0x0400}, // from the largest subnormal into the normal ones
         {0x00000001, 0x0000}, {0x3f801000, 0x3c00}, {0x3f803000, 0x3c02}, {0x3f801001, 0x3c01},
@@ -136,10 +139,13 @@ static void test_f32_to_f16(void **state)
 static void test_f32_to_bf16(void **state)
 {
     static const uint32_t cases[][2] = {
-        {0x00000000, 0x0000}, {0x80000000, 0x8000}, {0x3f800000, 0x3f80}, {0x3f808000, 0x3f80}, // a tie to even
-        {0x3f818000, 0x3f82}, {0x3f808001, 0x3f81}, {0x7f7f7fff, 0x7f7f}, {0x7f7f8000, 0x7f80}, // to infinity
-        {0x7f800000, 0x7f80}, {0xff800000, 0xff80}, {0x7f800001, 0x7fc0}, {0xff81ffff, 0xffc1},
-        {0x7fffffff, 0x7fff}, {0x00000001, 0x0000}, {0x00008000, 0x0000}, {0x00018000, 0x0002}, {0x007fffff, 0x0080},
+        {0x00000000, 0x0000}, {0x80000000, 0x8000}, {0x3f800000, 0x3f80},
+        {0x3f808000, 0x3f80}, // a tie to even
+        {0x3f818000, 0x3f82}, {0x3f808001, 0x3f81}, {0x7f7f7fff, 0x7f7f},
+        {0x7f7f8000, 0x7f80}, // to infinity
+        {0x7f800000, 0x7f80}, {0xff800000, 0xff80}, {0x7f800001, 0x7fc0},
+        {0xff81ffff, 0xffc1}, {0x7fffffff, 0x7fff}, {0x00000001, 0x0000},
+        {0x00008000, 0x0000}, {0x00018000, 0x0002}, {0x007fffff, 0x0080},
     };
 
     (void)state;
@@ -232,8 +238,9 @@ static void test_arrays(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_f16_to_f32), cmocka_unit_test(test_bf16_to_f32), cmocka_unit_test(test_f32_to_f16),
-        cmocka_unit_test(test_f32_to_bf16), cmocka_unit_test(test_f32_spread), cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_f16_to_f32), cmocka_unit_test(test_bf16_to_f32),
+        cmocka_unit_test(test_f32_to_f16), cmocka_unit_test(test_f32_to_bf16),
+        cmocka_unit_test(test_f32_spread), cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_eight_bits), cmocka_unit_test(test_arrays),
     };
 

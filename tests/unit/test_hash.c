@@ -99,7 +99,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_digest), cmocka_unit_test(test_streaming), cmocka_unit_test(test_hex),
-        cmocka_unit_test(test_seeded), cmocka_unit_test(test_sha256), cmocka_unit_test(test_versions),
+        cmocka_unit_test(test_seeded), cmocka_unit_test(test_sha256),    cmocka_unit_test(test_versions),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -195,7 +195,8 @@ static void test_damaged(void **state)
         "1 2 3 0123456789abcdef0123456789abcdef \n",
         "x 2 3 0123456789abcdef0123456789abcdef\n",
         "1 2 3 0123456789abcdef0123456789abcdef 4\n",
-        ("1 2 3                                                                                               "
+        ("1 2 3                                                                                              "
+         " "
          "                             0123456789abcdef0123456789abcdef\n"),
     };
     struct buf b, whole;

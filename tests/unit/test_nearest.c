@@ -13,13 +13,13 @@ static void test_table(void **state)
     static const struct {
         const char *given, *want; /* NULL: none is near */
     } cases[] = {
-        {"convret", "convert"},         // neighbours swapped
-        {"convrt", "convert"},          // one missing
-        {"convertt", "convert"},        // one too many
-        {"konvert", "convert"},         // another one
-        {"CONVERT", "convert"},         // case
+        {"convret", "convert"},  // neighbours swapped
+        {"convrt", "convert"},   // one missing
+        {"convertt", "convert"}, // one too many
+        {"konvert", "convert"},  // another one
+        {"CONVERT", "convert"},  // case
         {"Quantise", "quantize"},
-        {"conv", "convert"},            // a beginning
+        {"conv", "convert"}, // a beginning
         {"quant", "quantize"},
         {"max-mem", "max-memory"},
         {"maxmemory", "max-memory"},

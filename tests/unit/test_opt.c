@@ -77,10 +77,10 @@ static enum status parse(struct fixture *f, const char *const *words)
 
 #define PARSE(f, ...) parse(f, (const char *const[]){__VA_ARGS__, NULL})
 
-#define REFUSED(f, text_wanted, ...)                                                                 \
-    do {                                                                                             \
-        assert_int_equal(PARSE(f, __VA_ARGS__), E_USAGE);                                            \
-        assert_string_equal((f)->err.text, text_wanted);                                             \
+#define REFUSED(f, text_wanted, ...)                                                                         \
+    do {                                                                                                     \
+        assert_int_equal(PARSE(f, __VA_ARGS__), E_USAGE);                                                    \
+        assert_string_equal((f)->err.text, text_wanted);                                                     \
     } while (0)
 
 static void defaults(void **state)
@@ -184,10 +184,20 @@ static void sizes(void **state)
 
 static void bad_numbers(void **state)
 {
-    static const char *const numbers[] = {"", "x", "1x", " 1", "1 ", "+1", "0x10", "1.5", "1e3", "1K",
-                                          "18446744073709551616", "99999999999999999999999"};
-    static const char *const bad_sizes[] = {"", "K", "1KK", "1KB", "1.5G", "-1", "1P", "16777216T", "1 G",
-                                            "18446744073709551615K"};
+    static const char *const numbers[] = {"",
+                                          "x",
+                                          "1x",
+                                          " 1",
+                                          "1 ",
+                                          "+1",
+                                          "0x10",
+                                          "1.5",
+                                          "1e3",
+                                          "1K",
+                                          "18446744073709551616",
+                                          "99999999999999999999999"};
+    static const char *const bad_sizes[] = {"",   "K",  "1KK",       "1KB", "1.5G",
+                                            "-1", "1P", "16777216T", "1 G", "18446744073709551615K"};
     struct fixture *f = *state;
     char arg[64];
 
@@ -282,9 +292,16 @@ static void nearest(void **state)
     static const struct {
         const char *given, *wanted;
     } rows[] = {
-        {"inpsect", "inspect"}, {"inspec", "inspect"}, {"convertt", "convert"}, {"con", "convert"},
-        {"hlep", "help"},       {"hepl", "help"},      {"x", NULL},             {"", NULL},
-        {"quantize", NULL},     {"i", NULL},
+        {"inpsect", "inspect"},
+        {"inspec", "inspect"},
+        {"convertt", "convert"},
+        {"con", "convert"},
+        {"hlep", "help"},
+        {"hepl", "help"},
+        {"x", NULL},
+        {"", NULL},
+        {"quantize", NULL},
+        {"i", NULL},
     };
 
     (void)state;
@@ -309,11 +326,20 @@ int main(void)
 {
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
     const struct CMUnitTest tests[] = {
-        CASE(defaults),        CASE(values_apart_and_joined), CASE(positional_anywhere),
-        CASE(help_ends_parsing), CASE(lists),                 CASE(sizes),
-        CASE(bad_numbers),     CASE(ranges),                  CASE(unknown_options),
-        CASE(long_words_are_no_trouble), CASE(values_missing_or_too_many), CASE(choices),
-        CASE(nearest),         CASE(arguments_are_escaped),
+        CASE(defaults),
+        CASE(values_apart_and_joined),
+        CASE(positional_anywhere),
+        CASE(help_ends_parsing),
+        CASE(lists),
+        CASE(sizes),
+        CASE(bad_numbers),
+        CASE(ranges),
+        CASE(unknown_options),
+        CASE(long_words_are_no_trouble),
+        CASE(values_missing_or_too_many),
+        CASE(choices),
+        CASE(nearest),
+        CASE(arguments_are_escaped),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

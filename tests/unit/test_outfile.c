@@ -255,7 +255,8 @@ static void test_flush_and_go_on(void **state)
 
 static void test_locked(void **state)
 {
-    struct outfile_spec spec = {.path = path, .nbytes = 5}, other = {.path = path, .nbytes = 9, .resume = true};
+    struct outfile_spec spec = {.path = path, .nbytes = 5},
+                        other = {.path = path, .nbytes = 9, .resume = true};
     struct err err = {0};
     struct outfile *second = NULL;
     bool resumed;
@@ -422,7 +423,8 @@ static void test_commit_fails(void **state)
 static void test_listener_fails(void **state)
 {
     static unsigned char want[300000];
-    struct heard heard = {.want = want, .times = calloc(sizeof want, 1), .nbytes = sizeof want, .fail_at = 70000};
+    struct heard heard = {
+        .want = want, .times = calloc(sizeof want, 1), .nbytes = sizeof want, .fail_at = 70000};
     struct outfile_spec spec = {.path = path, .nbytes = sizeof want, .listener = {&heard, hear}};
     struct err err = {0};
 
@@ -441,7 +443,8 @@ static void test_listener_fails(void **state)
 static void test_no_room(void **state)
 {
     static unsigned char want[600000];
-    struct heard heard = {.want = want, .times = calloc(sizeof want, 1), .nbytes = sizeof want, .fail_at = UINT64_MAX};
+    struct heard heard = {
+        .want = want, .times = calloc(sizeof want, 1), .nbytes = sizeof want, .fail_at = UINT64_MAX};
     struct outfile_spec spec = {.path = path, .nbytes = 200000, .listener = {&heard, hear}};
     struct rlimit old, tight;
     struct err err = {0};

@@ -27,7 +27,7 @@ struct job {
     bool slow_write, uneven_work;
     unsigned nworker;
     size_t nslot;
-    atomic_uint busy[8];  /* calls that each worker index is in */
+    atomic_uint busy[8]; /* calls that each worker index is in */
     atomic_uint in_flight, most_in_flight;
     atomic_int cancel;
     atomic_uint worked;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Decisions: against files that llama-quantize wrote, against llama.cpp's own choices for models that exist as
- * lists only, and the overrides by hand. */
+/* Decisions: against files that llama-quantize wrote, against llama.cpp's own choices for models that exist
+ * as lists only, and the overrides by hand. */
 #include "core/json.h"
 #include "core/notes.h"
 #include "quantize/recipe.h"
@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#define FOLDER "../shared/expected/"
+#define FOLDER      "../shared/expected/"
 #define MAX_TENSORS 2048
 
 struct setup {
@@ -58,8 +58,7 @@ static void add(struct setup *s, const char *name, uint32_t rank, const uint64_t
 
     assert_true(s->model.n < MAX_TENSORS);
     memcpy(copy, shape, rank * sizeof *copy);
-    s->tensor[s->model.n++] =
-        (struct recipe_tensor){arena_strdup(&s->arena, name), rank, copy, source};
+    s->tensor[s->model.n++] = (struct recipe_tensor){arena_strdup(&s->arena, name), rank, copy, source};
 }
 
 static void add_matrix(struct setup *s, const char *name, uint64_t columns)
@@ -155,8 +154,10 @@ static void take_name(struct setup *s, const char *file, const char *model, bool
     if (strstr(file, "-mtpq8") && pin)
         s->over.mtp_type = DT_Q8_0;
     else if (strstr(file, "-mtpq8"))
-        assert_int_equal(recipe_override_type(&s->over, s->model.n_layer_all == 9 ? "blk\\.8\\.=q8_0" : "blk\\.4\\.=q8_0",
-                                              &err), OK);
+        assert_int_equal(
+            recipe_override_type(&s->over, s->model.n_layer_all == 9 ? "blk\\.8\\.=q8_0" : "blk\\.4\\.=q8_0",
+                                 &err),
+            OK);
 }
 
 static void check_file(const struct json *file, const struct json *sources, bool pin)
@@ -290,8 +291,8 @@ static void check_case(const struct recipe_case *c, bool has_imatrix)
     for (size_t p = 0; p < parts; p++)
         put_part(&got, s, c->model->block[p].name, front + p, parts);
     if (strcmp(got.n ? got.p : "", c->differs) != 0)
-        fail_msg("%s, %s experts, %s:\n%s\nmust be\n%s", c->model->arch, c->model->experts ? "with" : "without",
-                 c->recipe, got.n ? got.p : "", c->differs);
+        fail_msg("%s, %s experts, %s:\n%s\nmust be\n%s", c->model->arch,
+                 c->model->experts ? "with" : "without", c->recipe, got.n ? got.p : "", c->differs);
     buf_free(&got);
     setup_free(s);
 }
@@ -379,7 +380,13 @@ static void add_override(struct setup *s, const char *text)
 static struct setup *small_llama(const char *recipe)
 {
     static const struct model_case small = {
-        "llama", 16, 16, 0, 32, 32, "blk.",
+        "llama",
+        16,
+        16,
+        0,
+        32,
+        32,
+        "blk.",
         {{"output.weight", 256}, {"token_embd.weight", 256}},
         {{"attn_v", 256}, {"ffn_down", 256}},
     };
@@ -584,14 +591,14 @@ static void test_substitutes(void **state)
         uint64_t columns;
         enum dtype got; /* DT_COUNT = refused */
     } cases[] = {
-        {"iq1_s", 320, DT_IQ4_NL},  {"iq1_m", 320, DT_IQ4_NL},   {"iq2_xxs", 320, DT_IQ4_NL},
-        {"iq2_xs", 320, DT_IQ4_NL}, {"iq2_s", 320, DT_IQ4_NL},   {"iq3_xxs", 320, DT_IQ4_NL},
-        {"iq3_s", 320, DT_IQ4_NL},  {"iq4_xs", 320, DT_IQ4_NL},  {"q2_0", 96, DT_Q4_0},
-        {"q2_k", 320, DT_Q4_0},     {"q3_k", 320, DT_Q4_0},      {"tq1_0", 320, DT_Q4_0},
-        {"tq2_0", 320, DT_Q4_0},    {"q4_k", 320, DT_Q5_0},      {"q5_k", 320, DT_Q5_1},
-        {"q6_k", 320, DT_Q8_0},     {"q6_k", 300, DT_F16},       {"q4_k", 512, DT_Q4_K},
-        {"iq4_nl", 320, DT_IQ4_NL}, {"iq4_nl", 300, DT_COUNT},   {"q4_0", 300, DT_COUNT},
-        {"q8_0", 300, DT_COUNT},    {"q1_0", 320, DT_COUNT},     {"mxfp4", 300, DT_COUNT},
+        {"iq1_s", 320, DT_IQ4_NL},  {"iq1_m", 320, DT_IQ4_NL},  {"iq2_xxs", 320, DT_IQ4_NL},
+        {"iq2_xs", 320, DT_IQ4_NL}, {"iq2_s", 320, DT_IQ4_NL},  {"iq3_xxs", 320, DT_IQ4_NL},
+        {"iq3_s", 320, DT_IQ4_NL},  {"iq4_xs", 320, DT_IQ4_NL}, {"q2_0", 96, DT_Q4_0},
+        {"q2_k", 320, DT_Q4_0},     {"q3_k", 320, DT_Q4_0},     {"tq1_0", 320, DT_Q4_0},
+        {"tq2_0", 320, DT_Q4_0},    {"q4_k", 320, DT_Q5_0},     {"q5_k", 320, DT_Q5_1},
+        {"q6_k", 320, DT_Q8_0},     {"q6_k", 300, DT_F16},      {"q4_k", 512, DT_Q4_K},
+        {"iq4_nl", 320, DT_IQ4_NL}, {"iq4_nl", 300, DT_COUNT},  {"q4_0", 300, DT_COUNT},
+        {"q8_0", 300, DT_COUNT},    {"q1_0", 320, DT_COUNT},    {"mxfp4", 300, DT_COUNT},
         {"nvfp4", 96, DT_COUNT},    {"f16", 300, DT_F16},
     };
 
@@ -624,7 +631,8 @@ static void test_refused_rows(void **state)
     add_matrix(s, "output.weight", 300);
     load(s, "Q4_K_M");
     assert_int_equal(decide(s, &err), E_UNSUPPORTED); // q8_0, for rows that do not fit q4_k
-    assert_string_equal(err.text, "output.weight: rows of 300 elements are no multiple of the 32 of a q8_0 block, "
+    assert_string_equal(err.text,
+                        "output.weight: rows of 300 elements are no multiple of the 32 of a q8_0 block, "
                         "and nothing stands in for that type");
     s->over.output_type = DT_Q6_K; // by role: no substitute
     assert_int_equal(decide(s, &err), E_UNSUPPORTED);
@@ -646,7 +654,8 @@ static void test_experts_without_layers(void **state)
     add_matrix(s, "enc.blk.0.ffn_down.weight", 256);
     load(s, "Q4_K_M");
     assert_int_equal(decide(s, &err), E_UNSUPPORTED);
-    assert_string_equal(err.text, "enc.blk.0.ffn_down.weight: rule \"ffn_down spread -> q6_k\" goes by layers, and "
+    assert_string_equal(err.text,
+                        "enc.blk.0.ffn_down.weight: rule \"ffn_down spread -> q6_k\" goes by layers, and "
                         "the name tells none of the model's 4");
     s->tensor[0].name = "blk.4.ffn_down.weight";
     assert_int_equal(decide(s, &err), E_UNSUPPORTED);
@@ -707,21 +716,26 @@ static void test_explain(void **state)
     add_override(s, "blk\\.1\\.ffn=q8_0");
     assert_int_equal(recipe_override_keep(&s->over, "blk.2.attn_v", &err), OK);
     must_decide(s);
-    expect_explained(s, "blk.0.attn_norm.weight",
-                     "blk.0.attn_norm.weight: f32, by the fixed exceptions (vectors stay as they are); its bytes are "
-                     "copied");
-    expect_explained(s, "blk.1.ffn_down.weight", "blk.1.ffn_down.weight: q8_0, by --tensor-type blk\\.1\\.ffn=q8_0");
+    expect_explained(
+        s, "blk.0.attn_norm.weight",
+        "blk.0.attn_norm.weight: f32, by the fixed exceptions (vectors stay as they are); its bytes are "
+        "copied");
+    expect_explained(s, "blk.1.ffn_down.weight",
+                     "blk.1.ffn_down.weight: q8_0, by --tensor-type blk\\.1\\.ffn=q8_0");
     expect_explained(s, "blk.2.attn_v.weight",
                      "blk.2.attn_v.weight: bf16, by what is kept (blk.2.attn_v); its bytes are copied");
     expect_explained(s, "token_embd.weight",
                      "token_embd.weight: q4_k, by the default of recipe Q4_K_M; it is embedding 1 of 1");
-    expect_explained(s, "blk.9.attn_k.weight",
-                     "blk.9.attn_k.weight: q4_k, by the default of recipe Q4_K_M; it is attn_k 1 of 1 in layer 9; "
-                     "written as q5_0, because rows of 320 are no multiple of 256");
+    expect_explained(
+        s, "blk.9.attn_k.weight",
+        "blk.9.attn_k.weight: q4_k, by the default of recipe Q4_K_M; it is attn_k 1 of 1 in layer 9; "
+        "written as q5_0, because rows of 320 are no multiple of 256");
     rule = s->choice[2].rule;
     assert_non_null(rule);
-    snprintf(want, sizeof want, "blk.0.attn_v.weight: q6_k, by rule \"attn_v spread -> q6_k\" (recipes.txt:%u, Q4_K_M); "
-             "it is attn_v 1 of 16 in layer 0", rule->line);
+    snprintf(want, sizeof want,
+             "blk.0.attn_v.weight: q6_k, by rule \"attn_v spread -> q6_k\" (recipes.txt:%u, Q4_K_M); "
+             "it is attn_v 1 of 16 in layer 0",
+             rule->line);
     expect_explained(s, "blk.0.attn_v.weight", want);
     s->over.output_type = s->over.embedding_type = DT_Q8_0;
     s->over.pure = true;
@@ -754,7 +768,8 @@ static void test_model_read(void **state)
     assert_int_equal(meta_set_str(&meta, "general.architecture", "qwen35", &err), OK);
     assert_int_equal(meta_set_u32(&meta, "qwen35.block_count", 9, &err), OK);
     assert_int_equal(meta_set_u32(&meta, "qwen35.nextn_predict_layers", 1, &err), OK);
-    assert_int_equal(meta_set_i32s(&meta, "qwen35.attention.head_count", (const int32_t *)heads, 2, &err), OK);
+    assert_int_equal(meta_set_i32s(&meta, "qwen35.attention.head_count", (const int32_t *)heads, 2, &err),
+                     OK);
     assert_int_equal(recipe_model_read(&m, &meta, &err), OK);
     assert_string_equal(m.arch, "qwen35");
     assert_int_equal(m.n_layer_all, 9);

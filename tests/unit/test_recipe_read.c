@@ -38,15 +38,18 @@ static const struct {
     int file_type;
     enum dtype type;
 } builtin[] = {
-    {"F32", 0, DT_F32},          {"F16", 1, DT_F16},        {"BF16", 32, DT_BF16},     {"COPY", -1, DT_COUNT},
-    {"Q4_0", 2, DT_Q4_0},        {"Q4_1", 3, DT_Q4_1},      {"Q5_0", 8, DT_Q5_0},      {"Q5_1", 9, DT_Q5_1},
-    {"Q8_0", 7, DT_Q8_0},        {"Q1_0", 40, DT_Q1_0},     {"Q2_0", 41, DT_Q2_0},     {"MXFP4_MOE", 38, DT_MXFP4},
-    {"Q2_K", 10, DT_Q2_K},       {"Q2_K_S", 21, DT_Q2_K},   {"Q3_K_S", 11, DT_Q3_K},   {"Q3_K_M", 12, DT_Q3_K},
-    {"Q3_K_L", 13, DT_Q3_K},     {"Q4_K_S", 14, DT_Q4_K},   {"Q4_K_M", 15, DT_Q4_K},   {"Q5_K_S", 16, DT_Q5_K},
-    {"Q5_K_M", 17, DT_Q5_K},     {"Q6_K", 18, DT_Q6_K},     {"IQ1_S", 24, DT_IQ1_S},   {"IQ1_M", 31, DT_IQ1_M},
-    {"IQ2_XXS", 19, DT_IQ2_XXS}, {"IQ2_XS", 20, DT_IQ2_XS}, {"IQ2_S", 28, DT_IQ2_XS},  {"IQ2_M", 29, DT_IQ2_S},
-    {"IQ3_XXS", 23, DT_IQ3_XXS}, {"IQ3_XS", 22, DT_IQ3_S},  {"IQ3_S", 26, DT_IQ3_S},   {"IQ3_M", 27, DT_IQ3_S},
-    {"IQ4_NL", 25, DT_IQ4_NL},   {"IQ4_XS", 30, DT_IQ4_XS}, {"TQ1_0", 36, DT_TQ1_0},   {"TQ2_0", 37, DT_TQ2_0},
+    {"F32", 0, DT_F32},          {"F16", 1, DT_F16},          {"BF16", 32, DT_BF16},
+    {"COPY", -1, DT_COUNT},      {"Q4_0", 2, DT_Q4_0},        {"Q4_1", 3, DT_Q4_1},
+    {"Q5_0", 8, DT_Q5_0},        {"Q5_1", 9, DT_Q5_1},        {"Q8_0", 7, DT_Q8_0},
+    {"Q1_0", 40, DT_Q1_0},       {"Q2_0", 41, DT_Q2_0},       {"MXFP4_MOE", 38, DT_MXFP4},
+    {"Q2_K", 10, DT_Q2_K},       {"Q2_K_S", 21, DT_Q2_K},     {"Q3_K_S", 11, DT_Q3_K},
+    {"Q3_K_M", 12, DT_Q3_K},     {"Q3_K_L", 13, DT_Q3_K},     {"Q4_K_S", 14, DT_Q4_K},
+    {"Q4_K_M", 15, DT_Q4_K},     {"Q5_K_S", 16, DT_Q5_K},     {"Q5_K_M", 17, DT_Q5_K},
+    {"Q6_K", 18, DT_Q6_K},       {"IQ1_S", 24, DT_IQ1_S},     {"IQ1_M", 31, DT_IQ1_M},
+    {"IQ2_XXS", 19, DT_IQ2_XXS}, {"IQ2_XS", 20, DT_IQ2_XS},   {"IQ2_S", 28, DT_IQ2_XS},
+    {"IQ2_M", 29, DT_IQ2_S},     {"IQ3_XXS", 23, DT_IQ3_XXS}, {"IQ3_XS", 22, DT_IQ3_S},
+    {"IQ3_S", 26, DT_IQ3_S},     {"IQ3_M", 27, DT_IQ3_S},     {"IQ4_NL", 25, DT_IQ4_NL},
+    {"IQ4_XS", 30, DT_IQ4_XS},   {"TQ1_0", 36, DT_TQ1_0},     {"TQ2_0", 37, DT_TQ2_0},
 };
 
 static void check_builtin(const struct recipe *r)
@@ -93,7 +96,7 @@ static void test_names(void **state)
     assert_int_equal(recipe_load(&r, "output-q6", &err), E_USAGE); // a group
     assert_int_equal(recipe_load(&r, "NVFP4", &err), E_USAGE);
     assert_int_equal(recipe_load(&r, "something else", &err), E_USAGE);
-    assert_string_equal(err.text, "no recipe or file is called \"something else\"");
+    assert_string_equal(err.text, "no recipe or file is called \"something else\"; \"scion recipe list\" names the recipes");
     recipe_free(NULL);
 }
 
@@ -145,8 +148,9 @@ static void test_print(void **state)
 
     (void)state;
     for_each_recipe(check_printed);
-    assert_int_equal(recipe_parse(&r, "define few  layer<4\n"
-                                      "define few  mtp !few2 \n",
+    assert_int_equal(recipe_parse(&r,
+                                  "define few  layer<4\n"
+                                  "define few  mtp !few2 \n",
                                   "f", &err),
                      E_FORMAT);
     assert_int_equal(recipe_parse(&r,
@@ -173,7 +177,8 @@ static void put_file(const char *path, const void *text, size_t n)
 
 static void test_file(void **state)
 {
-    static const char text[] = "/ssm_out/ -> q8_0\r\ninclude Q4_K_M\ninclude extra\ngroup extra\nother -> q5_k";
+    static const char text[] =
+        "/ssm_out/ -> q8_0\r\ninclude Q4_K_M\ninclude extra\ngroup extra\nother -> q5_k";
     char folder[] = "/tmp/scion-recipe-XXXXXX", path[64], want[128];
     struct err err = {0};
     struct recipe *r;
@@ -225,12 +230,12 @@ static void test_refusals(void **state)
         {"default q4_k\nattn_v -> # q8_0", "f:2: the type after \"->\" is missing"},
         {"default q4_k\nattn_v -> q8_0 q4_0", "f:2: one word too many: \"q4_0\""},
         {"default q4_k\nattn_v -> q4_w", "f:2: unknown type \"q4_w\"; did you mean \"q4_0\"?"},
-        {"default q4_k\nattn_vv -> q4_0",
-         "f:2: \"attn_vv\" is no keyword and no role; roles are output, embedding, attn_v, attn_k, attn_q, attn_output, "
-         "ffn_up, ffn_gate, ffn_down, other and * for all"},
-        {"default q4_k\nattn_v, -> q4_0",
-         "f:2: \"\" is no keyword and no role; roles are output, embedding, attn_v, attn_k, attn_q, attn_output, ffn_up, "
-         "ffn_gate, ffn_down, other and * for all"},
+        {"default q4_k\nattn_vv -> q4_0", "f:2: \"attn_vv\" is no keyword and no role; roles are output, "
+                                          "embedding, attn_v, attn_k, attn_q, attn_output, "
+                                          "ffn_up, ffn_gate, ffn_down, other and * for all"},
+        {"default q4_k\nattn_v, -> q4_0", "f:2: \"\" is no keyword and no role; roles are output, embedding, "
+                                          "attn_v, attn_k, attn_q, attn_output, ffn_up, "
+                                          "ffn_gate, ffn_down, other and * for all"},
         {"default q4_k\n/attn -> q4_0", "f:2: a pattern stands between two slashes, with a blank behind it"},
         {"default q4_k\n// -> q4_0", "f:2: a pattern stands between two slashes, with a blank behind it"},
         {"default q4_k\n/a(/ -> q4_0", "f:2: pattern \"a(\": character 3: \"(\" without \")\""},
@@ -323,8 +328,14 @@ static void expect_types(const char *rules, const char *want)
     char names[16][32], got[17] = "";
     struct recipe_tensor t[17] = {{"output.weight", 2, shape, DT_F32}};
     struct recipe_choice c[17];
-    const struct recipe_model m = {.arch = "llama", .n_layer_all = 16, .n_layer_mtp = 1, .expert_count = 4,
-                                   .head_count0 = 24, .head_count_kv0 = 8, .tensors = t, .n = 17};
+    const struct recipe_model m = {.arch = "llama",
+                                   .n_layer_all = 16,
+                                   .n_layer_mtp = 1,
+                                   .expert_count = 4,
+                                   .head_count0 = 24,
+                                   .head_count_kv0 = 8,
+                                   .tensors = t,
+                                   .n = 17};
     struct recipe *r;
     struct err err = {0};
     char text[512];
@@ -338,7 +349,10 @@ static void expect_types(const char *rules, const char *want)
         fail_msg("%s", err.text);
     assert_int_equal(recipe_decide(&(struct recipe_request){.recipe = r, .model = &m}, c, &err), OK);
     for (int i = 0; i < 16; i++)
-        got[i] = c[i + 1].type == DT_Q4_0 ? '.' : c[i + 1].type == DT_Q8_0 ? '8' : c[i + 1].type == DT_F32 ? 'k' : '?';
+        got[i] = c[i + 1].type == DT_Q4_0   ? '.'
+                 : c[i + 1].type == DT_Q8_0 ? '8'
+                 : c[i + 1].type == DT_F32  ? 'k'
+                                            : '?';
     if (strcmp(got, want) != 0)
         fail_msg("%s:\n%s\nmust be\n%s", rules, got, want);
     recipe_free(r);
@@ -388,10 +402,12 @@ static void test_conditions(void **state)
         {"* 3d -> q8_0", "................"},
         {"* !3d !tied !misfit !imatrix layer<1 -> q8_0", "8..............."},
         {"define ends layer<1\ndefine ends layer>14\n* ends -> q8_0", "8..............8"},
-        {"define ends layer<1\ndefine ends layer>14\ndefine inner !ends !mtp\n* inner -> q8_0", ".88888888888888."},
+        {"define ends layer<1\ndefine ends layer>14\ndefine inner !ends !mtp\n* inner -> q8_0",
+         ".88888888888888."},
         {"define first layer<3 spread\n* !first -> q8_0", "..88888888888888"},
         {"include g\ngroup g\nattn_v layer<1 -> q8_0", "8..............."},
-        {"include G2\ngroup g\nattn_v layer<1 -> q8_0\ngroup g2\nattn_v layer=1 -> q8_0\ninclude g", "88.............."},
+        {"include G2\ngroup g\nattn_v layer<1 -> q8_0\ngroup g2\nattn_v layer=1 -> q8_0\ninclude g",
+         "88.............."},
     };
 
     (void)state;
@@ -402,12 +418,9 @@ static void test_conditions(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_builtin),
-        cmocka_unit_test(test_names),
-        cmocka_unit_test(test_print),
-        cmocka_unit_test(test_file),
-        cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_wide_includes),
+        cmocka_unit_test(test_builtin),    cmocka_unit_test(test_names),
+        cmocka_unit_test(test_print),      cmocka_unit_test(test_file),
+        cmocka_unit_test(test_refusals),   cmocka_unit_test(test_wide_includes),
         cmocka_unit_test(test_conditions),
     };
 

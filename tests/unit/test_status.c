@@ -197,10 +197,14 @@ static void test_require(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_table),     cmocka_unit_test(test_fail_and_wrap),
-        cmocka_unit_test(test_errno),     cmocka_unit_test(test_nomem),
-        cmocka_unit_test(test_printable), cmocka_unit_test(test_too_long),
-        cmocka_unit_test(test_require),   cmocka_unit_test(test_too_long_with_errno),
+        cmocka_unit_test(test_table),
+        cmocka_unit_test(test_fail_and_wrap),
+        cmocka_unit_test(test_errno),
+        cmocka_unit_test(test_nomem),
+        cmocka_unit_test(test_printable),
+        cmocka_unit_test(test_too_long),
+        cmocka_unit_test(test_require),
+        cmocka_unit_test(test_too_long_with_errno),
         cmocka_unit_test(test_too_long_in_utf8),
     };
 

@@ -99,7 +99,8 @@ static void test_printf(void **state)
 
 static void test_little_endian(void **state)
 {
-    static const unsigned char want[] = {0x02, 0x01, 0x06, 0x05, 0x04, 0x03, 0x0e, 0x0d, 0x0c, 0x0b, 0x0a, 0x09, 0x08, 0xff};
+    static const unsigned char want[] = {0x02, 0x01, 0x06, 0x05, 0x04, 0x03, 0x0e,
+                                         0x0d, 0x0c, 0x0b, 0x0a, 0x09, 0x08, 0xff};
     struct buf b;
 
     (void)state;
@@ -133,8 +134,9 @@ static void test_arithmetic(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_slices), cmocka_unit_test(test_grow),          cmocka_unit_test(test_limit),
-        cmocka_unit_test(test_printf), cmocka_unit_test(test_little_endian), cmocka_unit_test(test_arithmetic),
+        cmocka_unit_test(test_slices),        cmocka_unit_test(test_grow),
+        cmocka_unit_test(test_limit),         cmocka_unit_test(test_printf),
+        cmocka_unit_test(test_little_endian), cmocka_unit_test(test_arithmetic),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -45,13 +45,13 @@ static void test_simplify(void **state)
         uint32_t before, after;
         uint64_t dims[5][2], want[5][2];
     } cases[] = {
-        {3, 1, {{2, 12}, {3, 4}, {4, 1}}, {{24, 1}}},                    // row-major
-        {2, 2, {{4, 1}, {3, 4}}, {{4, 1}, {3, 4}}},                      // transposed
-        {3, 2, {{2, 20}, {3, 4}, {4, 1}}, {{2, 20}, {12, 1}}},           // a slice of rows of a stack
-        {3, 2, {{2, 30}, {3, 10}, {4, 1}}, {{6, 10}, {4, 1}}},           // a slice of columns
-        {5, 1, {{1, 9}, {6, 1}, {1, 0}, {1, 1}, {1, 77}}, {{6, 1}}},     // lengths of 1
-        {3, 1, {{1, 5}, {1, 5}, {1, 5}}, {{1, 1}}},                      // one element
-        {2, 1, {{3, 8}, {4, 2}}, {{12, 2}}},                             // every second
+        {3, 1, {{2, 12}, {3, 4}, {4, 1}}, {{24, 1}}},                // row-major
+        {2, 2, {{4, 1}, {3, 4}}, {{4, 1}, {3, 4}}},                  // transposed
+        {3, 2, {{2, 20}, {3, 4}, {4, 1}}, {{2, 20}, {12, 1}}},       // a slice of rows of a stack
+        {3, 2, {{2, 30}, {3, 10}, {4, 1}}, {{6, 10}, {4, 1}}},       // a slice of columns
+        {5, 1, {{1, 9}, {6, 1}, {1, 0}, {1, 1}, {1, 77}}, {{6, 1}}}, // lengths of 1
+        {3, 1, {{1, 5}, {1, 5}, {1, 5}}, {{1, 1}}},                  // one element
+        {2, 1, {{3, 8}, {4, 2}}, {{12, 2}}},                         // every second
         {4, 3, {{2, 2}, {3, 8}, {2, 4}, {2, 1}}, {{2, 2}, {6, 4}, {2, 1}}},
         {3, 2, {{2, 4}, {1, 3}, {4, 2}}, {{2, 4}, {4, 2}}},
     };
@@ -91,13 +91,13 @@ static void test_in_blocks(void **state)
     } cases[] = {
         {true, 0, 1, {{64, 1}}},
         {true, 32, 1, {{32, 1}}},
-        {false, 16, 1, {{32, 1}}},               // starts inside a block
-        {false, 0, 1, {{48, 1}}},                // ends inside one
-        {false, 0, 1, {{32, 2}}},                // takes parts
-        {true, 0, 2, {{3, 64}, {32, 1}}},        // a slice of columns
-        {false, 0, 2, {{3, 48}, {32, 1}}},       // rows that are no whole blocks
+        {false, 16, 1, {{32, 1}}},                   // starts inside a block
+        {false, 0, 1, {{48, 1}}},                    // ends inside one
+        {false, 0, 1, {{32, 2}}},                    // takes parts
+        {true, 0, 2, {{3, 64}, {32, 1}}},            // a slice of columns
+        {false, 0, 2, {{3, 48}, {32, 1}}},           // rows that are no whole blocks
         {true, 64, 3, {{2, 32}, {3, 128}, {32, 1}}}, // a permutation of blocks
-        {false, 0, 2, {{32, 1}, {3, 32}}},       // a transposition
+        {false, 0, 2, {{32, 1}, {3, 32}}},           // a transposition
     };
 
     (void)state;
