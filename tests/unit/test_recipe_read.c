@@ -96,7 +96,8 @@ static void test_names(void **state)
     assert_int_equal(recipe_load(&r, "output-q6", &err), E_USAGE); // a group
     assert_int_equal(recipe_load(&r, "NVFP4", &err), E_USAGE);
     assert_int_equal(recipe_load(&r, "something else", &err), E_USAGE);
-    assert_string_equal(err.text, "no recipe or file is called \"something else\"; \"scion recipe list\" names the recipes");
+    assert_string_equal(
+        err.text, "no recipe or file is called \"something else\"; \"scion recipe list\" names the recipes");
     recipe_free(NULL);
 }
 
@@ -214,89 +215,89 @@ static void test_file(void **state)
 
 /* ---- what is refused ---- */
 
+static const struct {
+    const char *text, *want;
+} refusals[] = {
+    {"default", "f:1: a type is missing"},
+    {"default q4_k q5_k", "f:1: one word too many: \"q5_k\""},
+    {"default q4k", "f:1: unknown type \"q4k\"; did you mean \"q4_k\"?"},
+    {"default q8_k", "f:1: type \"q8_k\" cannot be written to GGUF by quantization"},
+    {"default default", "f:1: the default cannot be \"default\""},
+    {"\n\nattn_v -> q8_0", "f:3: recipe \"f\" has no \"default TYPE\""},
+    {"default q4_k\nattn_v", "f:2: a rule ends with \"-> TYPE\""},
+    {"default q4_k\nattn_v ->", "f:2: the type after \"->\" is missing"},
+    {"default q4_k\nattn_v -> # q8_0", "f:2: the type after \"->\" is missing"},
+    {"default q4_k\nattn_v -> q8_0 q4_0", "f:2: one word too many: \"q4_0\""},
+    {"default q4_k\nattn_v -> q4_w", "f:2: unknown type \"q4_w\"; did you mean \"q4_0\"?"},
+    {"default q4_k\nattn_vv -> q4_0", "f:2: \"attn_vv\" is no keyword and no role; roles are output, "
+                                      "embedding, attn_v, attn_k, attn_q, attn_output, "
+                                      "ffn_up, ffn_gate, ffn_down, other and * for all"},
+    {"default q4_k\nattn_v, -> q4_0", "f:2: \"\" is no keyword and no role; roles are output, embedding, "
+                                      "attn_v, attn_k, attn_q, attn_output, ffn_up, "
+                                      "ffn_gate, ffn_down, other and * for all"},
+    {"default q4_k\n/attn -> q4_0", "f:2: a pattern stands between two slashes, with a blank behind it"},
+    {"default q4_k\n// -> q4_0", "f:2: a pattern stands between two slashes, with a blank behind it"},
+    {"default q4_k\n/a(/ -> q4_0", "f:2: pattern \"a(\": character 3: \"(\" without \")\""},
+    {"default q4_k\n* lyer<3 -> q4_0", "f:2: no fact is called \"lyer\"; did you mean \"layer\"?"},
+    {"default q4_k\n* sprad -> q4_0", "f:2: no fact is called \"sprad\"; did you mean \"spread\"?"},
+    {"default q4_k\n* bananas -> q4_0", "f:2: no fact is called \"bananas\""},
+    {"default q4_k\n* layer -> q4_0", "f:2: \"layer\" must be compared, as in \"layer=8\""},
+    {"default q4_k\n* arch -> q4_0", "f:2: \"arch\" must be compared, as in \"arch=llama\""},
+    {"default q4_k\n* arch<llama -> q4_0",
+     "f:2: architectures have no order: write \"arch=llama\" or \"arch!=llama\""},
+    {"default q4_k\n* arch=a,,b -> q4_0", "f:2: the name of an architecture is missing"},
+    {"default q4_k\n* imatrix=1 -> q4_0", "f:2: \"imatrix\" holds or not, and is compared with nothing"},
+    {"default q4_k\n* 70b=1 -> q4_0", "f:2: \"70b\" holds or not, and is compared with nothing"},
+    {"default q4_k\n* layer!3 -> q4_0", "f:2: \"layer!3\" is no comparison"},
+    {"default q4_k\n* layer<x -> q4_0", "f:2: \"x\" is no number, fraction or fact"},
+    {"default q4_k\n* layer< -> q4_0", "f:2: \"\" is no number, fraction or fact"},
+    {"default q4_k\n* layer<-1 -> q4_0", "f:2: \"-1\" is no number, fraction or fact"},
+    {"default q4_k\n* layer<1/0 -> q4_0", "f:2: \"1/0\" is no number, fraction or fact"},
+    {"default q4_k\n* layer<9/8 -> q4_0", "f:2: \"9/8\" is no number, fraction or fact"},
+    {"default q4_k\n* layer<1/8x -> q4_0", "f:2: \"1/8x\" is no number, fraction or fact"},
+    {"default q4_k\n* layer<10000000 -> q4_0", "f:2: \"10000000\" is no number, fraction or fact"},
+    {"default q4_k\n* gqa<1/8 -> q4_0", "f:2: \"gqa\" is no fraction of anything"},
+    {"default q4_k\n* mtp mtp mtp mtp mtp mtp mtp mtp mtp mtp mtp mtp mtp mtp mtp mtp mtp -> q4_0",
+     "f:2: more than 16 conditions"},
+    {"default q4_k\ninclude", "f:2: the name of a group or recipe is missing"},
+    {"default q4_k\ninclude nothing", "f:2: no group or recipe is called \"nothing\""},
+    {"default q4_k\ninclude f", "f:2: no group or recipe is called \"f\""},
+    {"default q4_k\ninclude a\ngroup a\ninclude b\ngroup b\ninclude a",
+     "f:6: too many includes inside includes at \"a\""},
+    {"recipe", "f:1: a name is missing"},
+    {"recipe a\ndefault q4_0\nrecipe b\ndefault q4_0", "f:3: a second recipe; a file holds one"},
+    {"default q4_0\nrecipe b\ndefault q4_0", "f:2: a second recipe; a file holds one"},
+    {"recipe a A", "f:1: \"A\" is the name of line 1"},
+    {"recipe a b c d e f g h i", "f:1: more than 8 names"},
+    {"group a\ndefault q4_0", "f:2: \"default\" stands in recipes, not in groups"},
+    {"group a\nother -> q4_0", "f: no recipe in it"},
+    {"file_type 1x", "f:1: \"1x\" is no number from 0 to 65535"},
+    {"file_type -1", "f:1: \"-1\" is no number from 0 to 65535"},
+    {"file_type 65536", "f:1: \"65536\" is no number from 0 to 65535"},
+    {"needs_imatrix", "f:1: a type is missing"},
+    {"define", "f:1: a word to define is missing"},
+    {"define layer mtp", "f:1: \"layer\" cannot be defined"},
+    {"define a<b mtp", "f:1: \"a<b\" cannot be defined"},
+    {"define word", "f:1: what \"word\" means is missing"},
+    {"define word word", "f:1: no fact is called \"word\""},
+    {"define word mtp\ndefine word word", "f:2: \"word\" is defined by itself"},
+    {"define a mtp\ndefine b mtp\ndefine a mtp", "f:3: the lines that define \"a\" must stand together"},
+    {"define 70b mtp", "f:1: \"70b\" is defined by the built-in recipes"},
+};
+
 static void test_refusals(void **state)
 {
-    static const struct {
-        const char *text, *want;
-    } cases[] = {
-        {"default", "f:1: a type is missing"},
-        {"default q4_k q5_k", "f:1: one word too many: \"q5_k\""},
-        {"default q4k", "f:1: unknown type \"q4k\"; did you mean \"q4_k\"?"},
-        {"default q8_k", "f:1: type \"q8_k\" cannot be written to GGUF by quantization"},
-        {"default default", "f:1: the default cannot be \"default\""},
-        {"\n\nattn_v -> q8_0", "f:3: recipe \"f\" has no \"default TYPE\""},
-        {"default q4_k\nattn_v", "f:2: a rule ends with \"-> TYPE\""},
-        {"default q4_k\nattn_v ->", "f:2: the type after \"->\" is missing"},
-        {"default q4_k\nattn_v -> # q8_0", "f:2: the type after \"->\" is missing"},
-        {"default q4_k\nattn_v -> q8_0 q4_0", "f:2: one word too many: \"q4_0\""},
-        {"default q4_k\nattn_v -> q4_w", "f:2: unknown type \"q4_w\"; did you mean \"q4_0\"?"},
-        {"default q4_k\nattn_vv -> q4_0", "f:2: \"attn_vv\" is no keyword and no role; roles are output, "
-                                          "embedding, attn_v, attn_k, attn_q, attn_output, "
-                                          "ffn_up, ffn_gate, ffn_down, other and * for all"},
-        {"default q4_k\nattn_v, -> q4_0", "f:2: \"\" is no keyword and no role; roles are output, embedding, "
-                                          "attn_v, attn_k, attn_q, attn_output, ffn_up, "
-                                          "ffn_gate, ffn_down, other and * for all"},
-        {"default q4_k\n/attn -> q4_0", "f:2: a pattern stands between two slashes, with a blank behind it"},
-        {"default q4_k\n// -> q4_0", "f:2: a pattern stands between two slashes, with a blank behind it"},
-        {"default q4_k\n/a(/ -> q4_0", "f:2: pattern \"a(\": character 3: \"(\" without \")\""},
-        {"default q4_k\n* lyer<3 -> q4_0", "f:2: no fact is called \"lyer\"; did you mean \"layer\"?"},
-        {"default q4_k\n* sprad -> q4_0", "f:2: no fact is called \"sprad\"; did you mean \"spread\"?"},
-        {"default q4_k\n* bananas -> q4_0", "f:2: no fact is called \"bananas\""},
-        {"default q4_k\n* layer -> q4_0", "f:2: \"layer\" must be compared, as in \"layer=8\""},
-        {"default q4_k\n* arch -> q4_0", "f:2: \"arch\" must be compared, as in \"arch=llama\""},
-        {"default q4_k\n* arch<llama -> q4_0",
-         "f:2: architectures have no order: write \"arch=llama\" or \"arch!=llama\""},
-        {"default q4_k\n* arch=a,,b -> q4_0", "f:2: the name of an architecture is missing"},
-        {"default q4_k\n* imatrix=1 -> q4_0", "f:2: \"imatrix\" holds or not, and is compared with nothing"},
-        {"default q4_k\n* 70b=1 -> q4_0", "f:2: \"70b\" holds or not, and is compared with nothing"},
-        {"default q4_k\n* layer!3 -> q4_0", "f:2: \"layer!3\" is no comparison"},
-        {"default q4_k\n* layer<x -> q4_0", "f:2: \"x\" is no number, fraction or fact"},
-        {"default q4_k\n* layer< -> q4_0", "f:2: \"\" is no number, fraction or fact"},
-        {"default q4_k\n* layer<-1 -> q4_0", "f:2: \"-1\" is no number, fraction or fact"},
-        {"default q4_k\n* layer<1/0 -> q4_0", "f:2: \"1/0\" is no number, fraction or fact"},
-        {"default q4_k\n* layer<9/8 -> q4_0", "f:2: \"9/8\" is no number, fraction or fact"},
-        {"default q4_k\n* layer<1/8x -> q4_0", "f:2: \"1/8x\" is no number, fraction or fact"},
-        {"default q4_k\n* layer<10000000 -> q4_0", "f:2: \"10000000\" is no number, fraction or fact"},
-        {"default q4_k\n* gqa<1/8 -> q4_0", "f:2: \"gqa\" is no fraction of anything"},
-        {"default q4_k\n* mtp mtp mtp mtp mtp mtp mtp mtp mtp mtp mtp mtp mtp mtp mtp mtp mtp -> q4_0",
-         "f:2: more than 16 conditions"},
-        {"default q4_k\ninclude", "f:2: the name of a group or recipe is missing"},
-        {"default q4_k\ninclude nothing", "f:2: no group or recipe is called \"nothing\""},
-        {"default q4_k\ninclude f", "f:2: no group or recipe is called \"f\""},
-        {"default q4_k\ninclude a\ngroup a\ninclude b\ngroup b\ninclude a",
-         "f:6: too many includes inside includes at \"a\""},
-        {"recipe", "f:1: a name is missing"},
-        {"recipe a\ndefault q4_0\nrecipe b\ndefault q4_0", "f:3: a second recipe; a file holds one"},
-        {"default q4_0\nrecipe b\ndefault q4_0", "f:2: a second recipe; a file holds one"},
-        {"recipe a A", "f:1: \"A\" is the name of line 1"},
-        {"recipe a b c d e f g h i", "f:1: more than 8 names"},
-        {"group a\ndefault q4_0", "f:2: \"default\" stands in recipes, not in groups"},
-        {"group a\nother -> q4_0", "f: no recipe in it"},
-        {"file_type 1x", "f:1: \"1x\" is no number from 0 to 65535"},
-        {"file_type -1", "f:1: \"-1\" is no number from 0 to 65535"},
-        {"file_type 65536", "f:1: \"65536\" is no number from 0 to 65535"},
-        {"needs_imatrix", "f:1: a type is missing"},
-        {"define", "f:1: a word to define is missing"},
-        {"define layer mtp", "f:1: \"layer\" cannot be defined"},
-        {"define a<b mtp", "f:1: \"a<b\" cannot be defined"},
-        {"define word", "f:1: what \"word\" means is missing"},
-        {"define word word", "f:1: no fact is called \"word\""},
-        {"define word mtp\ndefine word word", "f:2: \"word\" is defined by itself"},
-        {"define a mtp\ndefine b mtp\ndefine a mtp", "f:3: the lines that define \"a\" must stand together"},
-        {"define 70b mtp", "f:1: \"70b\" is defined by the built-in recipes"},
-    };
-
     (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+    for (size_t i = 0; i < ARRAY_LEN(refusals); i++) {
         struct err err = {0};
         struct recipe *r = NULL;
-        enum status st = recipe_parse(&r, cases[i].text, "f", &err);
+        enum status st = recipe_parse(&r, refusals[i].text, "f", &err);
 
         if (st == OK || r)
-            fail_msg("accepted: %s", cases[i].text);
-        assert_string_equal(err.text, cases[i].want);
-        if (st != (strstr(cases[i].want, "more than") ? E_LIMIT : E_FORMAT))
-            fail_msg("status %d: %s", (int)st, cases[i].text);
+            fail_msg("accepted: %s", refusals[i].text);
+        assert_string_equal(err.text, refusals[i].want);
+        if (st != (strstr(refusals[i].want, "more than") ? E_LIMIT : E_FORMAT))
+            fail_msg("status %d: %s", (int)st, refusals[i].text);
     }
 }
 

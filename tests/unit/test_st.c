@@ -227,73 +227,71 @@ static void test_json(void **state)
     assert_header_refused("{\"__metadata__\":[]}", 0, ":24: __metadata__: is no object");
 }
 
+static const struct {
+    const char *entry, *want;
+} bad_fields[] = {
+    {"\"dtype\":\"Q4\",\"shape\":[0],\"data_offsets\":[0,0]", "dtype=\"Q4\": is unknown"},
+    {"\"dtype\":\"bf16\",\"shape\":[0],\"data_offsets\":[0,0]", "dtype=\"bf16\": is unknown"},
+    {"\"dtype\":\"F8_E4M3FNUZ\",\"shape\":[0],\"data_offsets\":[0,0]", "dtype=\"F8_E4M3FNUZ\": is unknown"},
+    {"\"dtype\":\"\",\"shape\":[0],\"data_offsets\":[0,0]", "dtype=\"\": is unknown"},
+    {"\"dtype\":5", "dtype: is no string"},
+    {"\"dtype\":\"U8\",\"shape\":4,\"data_offsets\":[0,4]", "shape: is no array"},
+    {"\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":{}", "data_offsets: is no array"},
+    {"\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[4]", "data_offsets: has 1 elements, not 2"},
+    {"\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[]", "data_offsets: has 0 elements, not 2"},
+    {"\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4,4]", "data_offsets: has more than 2 elements"},
+    {"\"dtype\":\"U8\",\"shape\":[4]", "data_offsets: is missing"},
+    {"\"dtype\":\"U8\",\"data_offsets\":[0,4]", "shape: is missing"},
+    {"\"shape\":[4],\"data_offsets\":[0,4]", "dtype: is missing"},
+    {"", "dtype: is missing"},
+    {"\"dtype\":\"U8\",\"x\":0", "field \"x\": is unknown"},
+    {"\"Dtype\":\"U8\"", "field \"Dtype\": is unknown"},
+    {"\"data_offsets\":[1e3,0]", "data_offsets[0]=1e3: is no unsigned 64-bit integer"},
+    {"\"data_offsets\":[16.0,0]", "data_offsets[0]=16.0: is no unsigned 64-bit integer"},
+    {"\"data_offsets\":[-0,0]", "data_offsets[0]=-0: is no unsigned 64-bit integer"},
+    {"\"data_offsets\":[0,\"16\"]", "data_offsets[1]=16: is no unsigned 64-bit integer"},
+    {"\"data_offsets\":[0,18446744073709551616]",
+     "data_offsets[1]=18446744073709551616: is no unsigned 64-bit integer"},
+    {"\"data_offsets\":[true,0]", "data_offsets[0]=: is no unsigned 64-bit integer"},
+    {"\"shape\":[null]", "shape[0]=: is no unsigned 64-bit integer"},
+    {"\"shape\":[[2]]", "shape[0]=: is no unsigned 64-bit integer"},
+    {"\"shape\":[-1]", "shape[0]=-1: is no unsigned 64-bit integer"},
+    {"\"shape\":[1,1,1,1,1,1,1,1,1]", "shape: has more than 8 elements"},
+    {"\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[4,0]", "data_offsets begin=4: lies after its end=0"},
+    {"\"dtype\":\"U8\",\"shape\":[18],\"data_offsets\":[0,18]",
+     "data_offsets end=18: past the data's 4 bytes"},
+    {"\"dtype\":\"F64\",\"shape\":[4],\"data_offsets\":[0,4]",
+     "data_offsets=[0, 4]: 4 bytes, but shape=[4] in F64 takes 32"},
+    {"\"dtype\":\"U8\",\"shape\":[],\"data_offsets\":[0,4]",
+     "data_offsets=[0, 4]: 4 bytes, but shape=[] in U8 takes 1"},
+    {"\"dtype\":\"U8\",\"shape\":[0,4],\"data_offsets\":[0,4]",
+     "data_offsets=[0, 4]: 4 bytes, but shape=[0, 4] in U8 takes 0"},
+    {"\"dtype\":\"U8\",\"shape\":[2,18446744073709551614],\"data_offsets\":[0,4]",
+     "shape=[2, 18446744073709551614]: has more elements than 64 bits can count"},
+    {"\"dtype\":\"U8\",\"shape\":[2,9223372036854775807],\"data_offsets\":[0,4]",
+     "shape=[2, 9223372036854775807]: in U8 ends inside a byte, or has more than 2^61 bytes"},
+    {"\"dtype\":\"F64\",\"shape\":[2305843009213693952],\"data_offsets\":[0,0]",
+     "shape=[2305843009213693952]: in F64 ends inside a byte, or has more than 2^61 bytes"},
+    {"\"dtype\":\"F4\",\"shape\":[7],\"data_offsets\":[0,4]",
+     "shape=[7]: in F4 ends inside a byte, or has more than 2^61 bytes"},
+};
+
 static void test_fields(void **state)
 {
-    static const struct {
-        const char *entry, *want;
-    } cases[] = {
-        {"\"dtype\":\"Q4\",\"shape\":[0],\"data_offsets\":[0,0]", "dtype=\"Q4\": is unknown"},
-        {"\"dtype\":\"bf16\",\"shape\":[0],\"data_offsets\":[0,0]", "dtype=\"bf16\": is unknown"},
-        {"\"dtype\":\"F8_E4M3FNUZ\",\"shape\":[0],\"data_offsets\":[0,0]",
-         "dtype=\"F8_E4M3FNUZ\": is unknown"},
-        {"\"dtype\":\"\",\"shape\":[0],\"data_offsets\":[0,0]", "dtype=\"\": is unknown"},
-        {"\"dtype\":5", "dtype: is no string"},
-        {"\"dtype\":\"U8\",\"shape\":4,\"data_offsets\":[0,4]", "shape: is no array"},
-        {"\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":{}", "data_offsets: is no array"},
-        {"\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[4]", "data_offsets: has 1 elements, not 2"},
-        {"\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[]", "data_offsets: has 0 elements, not 2"},
-        {"\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4,4]", "data_offsets: has more than 2 elements"},
-        {"\"dtype\":\"U8\",\"shape\":[4]", "data_offsets: is missing"},
-        {"\"dtype\":\"U8\",\"data_offsets\":[0,4]", "shape: is missing"},
-        {"\"shape\":[4],\"data_offsets\":[0,4]", "dtype: is missing"},
-        {"", "dtype: is missing"},
-        {"\"dtype\":\"U8\",\"x\":0", "field \"x\": is unknown"},
-        {"\"Dtype\":\"U8\"", "field \"Dtype\": is unknown"},
-        {"\"data_offsets\":[1e3,0]", "data_offsets[0]=1e3: is no unsigned 64-bit integer"},
-        {"\"data_offsets\":[16.0,0]", "data_offsets[0]=16.0: is no unsigned 64-bit integer"},
-        {"\"data_offsets\":[-0,0]", "data_offsets[0]=-0: is no unsigned 64-bit integer"},
-        {"\"data_offsets\":[0,\"16\"]", "data_offsets[1]=16: is no unsigned 64-bit integer"},
-        {"\"data_offsets\":[0,18446744073709551616]",
-         "data_offsets[1]=18446744073709551616: is no unsigned 64-bit integer"},
-        {"\"data_offsets\":[true,0]", "data_offsets[0]=: is no unsigned 64-bit integer"},
-        {"\"shape\":[null]", "shape[0]=: is no unsigned 64-bit integer"},
-        {"\"shape\":[[2]]", "shape[0]=: is no unsigned 64-bit integer"},
-        {"\"shape\":[-1]", "shape[0]=-1: is no unsigned 64-bit integer"},
-        {"\"shape\":[1,1,1,1,1,1,1,1,1]", "shape: has more than 8 elements"},
-        {"\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[4,0]",
-         "data_offsets begin=4: lies after its end=0"},
-        {"\"dtype\":\"U8\",\"shape\":[18],\"data_offsets\":[0,18]",
-         "data_offsets end=18: past the data's 4 bytes"},
-        {"\"dtype\":\"F64\",\"shape\":[4],\"data_offsets\":[0,4]",
-         "data_offsets=[0, 4]: 4 bytes, but shape=[4] in F64 takes 32"},
-        {"\"dtype\":\"U8\",\"shape\":[],\"data_offsets\":[0,4]",
-         "data_offsets=[0, 4]: 4 bytes, but shape=[] in U8 takes 1"},
-        {"\"dtype\":\"U8\",\"shape\":[0,4],\"data_offsets\":[0,4]",
-         "data_offsets=[0, 4]: 4 bytes, but shape=[0, 4] in U8 takes 0"},
-        {"\"dtype\":\"U8\",\"shape\":[2,18446744073709551614],\"data_offsets\":[0,4]",
-         "shape=[2, 18446744073709551614]: has more elements than 64 bits can count"},
-        {"\"dtype\":\"U8\",\"shape\":[2,9223372036854775807],\"data_offsets\":[0,4]",
-         "shape=[2, 9223372036854775807]: in U8 ends inside a byte, or has more than 2^61 bytes"},
-        {"\"dtype\":\"F64\",\"shape\":[2305843009213693952],\"data_offsets\":[0,0]",
-         "shape=[2305843009213693952]: in F64 ends inside a byte, or has more than 2^61 bytes"},
-        {"\"dtype\":\"F4\",\"shape\":[7],\"data_offsets\":[0,4]",
-         "shape=[7]: in F4 ends inside a byte, or has more than 2^61 bytes"},
-    };
-
     (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+    for (size_t i = 0; i < ARRAY_LEN(bad_fields); i++) {
         struct buf b;
         struct source *s = NULL;
         struct err err = {0};
 
         buf_init(&b, 4096);
-        buf_printf(&b, "{\"x\":{%s}}", cases[i].entry);
+        buf_printf(&b, "{\"x\":{%s}}", bad_fields[i].entry);
         write_st(b.n, b.p, b.n, 4);
         assert_int_equal(source_open(&s, path, &err), E_FORMAT);
         const char *at = strstr(err.text, ": tensor \"x\": ");
         if (!at)
             fail_msg("%s", err.text);
-        assert_string_equal(at + strlen(": tensor \"x\": "), cases[i].want);
+        assert_string_equal(at + strlen(": tensor \"x\": "), bad_fields[i].want);
         buf_free(&b);
     }
     /* The place is the file's. */
