@@ -16,7 +16,6 @@ struct options {
     const char *out, *type, *name, *pre;
     int mtp;
     bool mmproj;
-    uint64_t split_max_size, split_max_tensors;
     struct opt_list metadata, allow_unknown;
 };
 
@@ -57,18 +56,7 @@ static const struct opt table[] = {
      .kind = OPT_FLAG,
      OPT_FIELD(struct options, mmproj),
      .help = "convert the vision tower instead of the text model"},
-    {.name = "split-max-size",
-     .kind = OPT_SIZE10,
-     OPT_FIELD(struct options, split_max_size),
-     .arg = "SIZE",
-     .min = 1,
-     .help = "split into files of at most that many bytes of tensors"},
-    {.name = "split-max-tensors",
-     .kind = OPT_U64,
-     OPT_FIELD(struct options, split_max_tensors),
-     .arg = "N",
-     .min = 1,
-     .help = "split into files of at most that many tensors"},
+    OPT_ROWS_SPLIT(struct options),
     {.name = "name",
      .kind = OPT_STR,
      OPT_FIELD(struct options, name),
@@ -195,8 +183,8 @@ static enum status run(const struct opt_line *line, struct err *err)
         .out = o->out,
         .mtp = mtp_modes[o->mtp],
         .mmproj = o->mmproj,
-        .split_max_bytes = o->split_max_size,
-        .split_max_tensors = o->split_max_tensors,
+        .split_max_bytes = o->run.split_max_size,
+        .split_max_tensors = o->run.split_max_tensors,
         .name = o->name,
         .pre = o->pre,
         .allow_unknown = o->allow_unknown.item,

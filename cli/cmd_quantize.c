@@ -9,7 +9,6 @@ struct options {
     struct run_options run;
     struct quantize_opts quantize;
     const char *out, *type;
-    uint64_t split_max_size, split_max_tensors;
 };
 
 static const struct opt table[] = {
@@ -30,18 +29,7 @@ static const struct opt table[] = {
      .kind = OPT_FLAG,
      OPT_FIELD(struct options, quantize.allow_requantize),
      .help = "quantize tensors again that are quantized already"},
-    {.name = "split-max-size",
-     .kind = OPT_SIZE10,
-     OPT_FIELD(struct options, split_max_size),
-     .arg = "SIZE",
-     .min = 1,
-     .help = "split into files of at most that many bytes of tensors"},
-    {.name = "split-max-tensors",
-     .kind = OPT_U64,
-     OPT_FIELD(struct options, split_max_tensors),
-     .arg = "N",
-     .min = 1,
-     .help = "split into files of at most that many tensors"},
+    OPT_ROWS_SPLIT(struct options),
     OPT_ROWS_RUN(struct options),
     OPT_ROWS_COMMON(struct options),
     {0},
@@ -74,8 +62,8 @@ static enum status plan_and_run(const struct options *o, const char *path, struc
 
     plan_init(&plan);
     job->options.out = o->out;
-    job->options.split_max_bytes = o->split_max_size;
-    job->options.split_max_tensors = o->split_max_tensors;
+    job->options.split_max_bytes = o->run.split_max_size;
+    job->options.split_max_tensors = o->run.split_max_tensors;
     enum status s = source_open(&source, path, err);
     if (s == OK)
         s = quantize_gguf(&plan, source, &job->options, err);

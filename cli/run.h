@@ -9,6 +9,7 @@
 /* Options of all writing commands: a member `struct run_options run` takes them. */
 struct run_options {
     uint64_t max_memory, threads; /* threads 0: one per processor */
+    uint64_t split_max_size, split_max_tensors; /* 0: one file */
     bool dry_run, resume, force;
     int progress; /* enum tty_progress_mode */
 };
@@ -49,6 +50,19 @@ extern const char *const run_progress_choices[];
         .name = "progress", .kind = OPT_ENUM, OPT_FIELD(type, run.progress), .arg = "MODE",                  \
         .preset = "auto", .choices = run_progress_choices,                                                   \
         .help = "a line that redraws itself on a terminal (auto), a line every 30 seconds (plain), or none"  \
+    }
+
+/* Of those that write GGUF. */
+#define OPT_ROWS_SPLIT(type)                                                                                 \
+    {.name = "split-max-size",                                                                               \
+     .kind = OPT_SIZE10,                                                                                     \
+     OPT_FIELD(type, run.split_max_size),                                                                    \
+     .arg = "SIZE",                                                                                          \
+     .min = 1,                                                                                               \
+     .help = "split into files of at most that many bytes of tensors"},                                      \
+    {                                                                                                        \
+        .name = "split-max-tensors", .kind = OPT_U64, OPT_FIELD(type, run.split_max_tensors), .arg = "N",    \
+        .min = 1, .help = "split into files of at most that many tensors"                                    \
     }
 
 /* Prints the plan (--dry-run) or runs it: notes first, then progress, then one line about the result on
