@@ -287,7 +287,9 @@ static void add_markdown_options(struct buf *out, const struct opt *table)
         buf_add_str(out, "| ");
         if (o->letter)
             buf_printf(out, "`-%c`, ", o->letter);
-        buf_printf(out, "`--%s%s%s` | ", o->name, o->arg ? " " : "", o->arg ? o->arg : "");
+        buf_printf(out, "`--%s%s", o->name, o->arg ? " " : "");
+        add_cell(out, o->arg ? o->arg : "");
+        buf_add_str(out, "` | ");
         add_described(out, o, add_cell);
         buf_add_str(out, " |\n");
     }
