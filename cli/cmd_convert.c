@@ -86,9 +86,9 @@ static const struct opt table[] = {
 };
 
 static const char *const about[] = {
-    "Converts a Hugging Face checkpoint (a folder, or org/name in the local cache) to a GGUF file, in one "
-    "pass and "
-    "in the memory given. The file is the one that llama.cpp's converter writes, byte for byte.",
+    "Converts a Hugging Face checkpoint (a folder, or org/name in the local cache) to a GGUF file, quantized "
+    "or not, in one pass and in the memory given. The file is the one that llama.cpp's converter writes, or "
+    "that llama-quantize makes of it, byte for byte.",
     "The output appears under its name only when it is complete. An interrupted run leaves OUT.partial and "
     "OUT.journal; the same command with --resume goes on from there.",
     NULL,
