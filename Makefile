@@ -35,7 +35,9 @@ FOLDERS := core kernels formats plan quantize arch convert
 LIB_SRC := $(foreach d,$(FOLDERS),$(wildcard $(d)/*.c))
 CLI_SRC := $(wildcard cli/*.c)
 MKSAMPLE_SRC := $(wildcard samples/*.c)
-UNIT_SRC := $(wildcard tests/unit/test_*.c)
+# UNIT="pipe exec" builds and runs those alone.
+UNIT ?= *
+UNIT_SRC := $(sort $(foreach u,$(UNIT),$(wildcard tests/unit/test_$(u).c)))
 FAULT_SRC := $(wildcard tests/fault/*.c)
 BENCH_SRC := $(wildcard bench/*.c)
 
@@ -54,7 +56,7 @@ Q :=
 say =
 endif
 
-.PHONY: all check check-quick check-peers lint hdr-check bench man install clean help
+.PHONY: all check check-unit check-quick check-peers lint hdr-check bench man install clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -105,6 +107,9 @@ test-programs: $(UNIT_BIN) $(FAULT_LIB)
 
 check: all test-programs ## the whole suite
 	tests/run $(B)
+check-unit: $(UNIT_BIN) ## the unit tests alone, in any CONF: make CONF=asan check-unit
+	@for t in $(UNIT_BIN); do $$t > $(B)/unit.log 2>&1 || { cat $(B)/unit.log; exit 1; }; done
+	@echo "$(words $(UNIT_BIN)) unit programs passed ($(CONF))"
 check-quick: all test-programs ## what takes under a minute
 	tests/run --quick $(B)
 check-peers: all ## other programs read what scion writes, and the reverse (needs Python)
