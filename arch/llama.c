@@ -149,7 +149,8 @@ static enum status make_rope_freqs(const struct hparams *hp, struct plan *plan, 
         return fail_nomem(err);
     rope_factors(&numbers, factors, half);
 
-    struct plan_source src = {.name = "rope factors", .dtype = DT_F32, .data = factors, .nelem = half};
+    struct plan_source src = {
+        .name = "rope factors", .dtype = DT_F32, .span = {{.data = factors}}, .nelem = half};
     struct plan_step *step;
     uint32_t source;
     s = plan_add_source(plan, &src, &source, err);

@@ -151,7 +151,7 @@ static void put_recipe(struct buf *out, const struct recipe *r)
     json_put_key(&w, "needs_imatrix");
     json_open(&w, '[');
     for (int t = 0; t < DT_COUNT; t++)
-        if (r->needs_imatrix >> t & 1)
+        if (r->needs_imatrix[t])
             json_put_str(&w, dtype_name((enum dtype)t));
     json_close(&w, ']');
     json_put_key(&w, "defines");

@@ -10,8 +10,8 @@ static struct tensor sink_tensor(const struct plan_step *step, const struct plan
     struct tensor t = {.name = step->name,
                        .dtype = sink->dtype,
                        .rank = step->rank,
-                       .file = sink->out,
-                       .off = sink->off,
+                       .file = sink->place[0].out,
+                       .off = sink->place[0].off,
                        .nbytes = sink->nbytes};
 
     memcpy(t.shape, step->shape, sizeof t.shape);

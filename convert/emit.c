@@ -44,8 +44,7 @@ static enum status add_source(struct builder *b, const struct tensor *t, uint32_
         .name = t->name,
         .dtype = t->dtype,
         .codec = codec_find(t->dtype),
-        .file = b->source->files[t->file].file,
-        .off = t->off,
+        .span = {{b->source->files[t->file].file, t->off}},
     };
 
     if (!shape_nelem(t->shape, t->rank, &src.nelem))

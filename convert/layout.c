@@ -80,8 +80,7 @@ static enum status lay_out(const struct layout *l, const struct meta *meta, cons
     }
     buf_free(&header);
     for (size_t i = 0; i < cut->n && s == OK; i++) {
-        plan->steps[cut->first + i].sinks[0].out = out;
-        plan->steps[cut->first + i].sinks[0].off = entries[i].off;
+        plan->steps[cut->first + i].sinks[0].place[0] = (struct plan_place){out, entries[i].off};
     }
     return s;
 }

@@ -198,8 +198,7 @@ static enum status add_step(struct plan *plan, const struct source *source, cons
     struct plan_source src = {.name = t->name,
                               .dtype = t->dtype,
                               .codec = codec_find(t->dtype),
-                              .file = source->files[t->file].file,
-                              .off = t->off};
+                              .span = {{source->files[t->file].file, t->off}}};
     struct plan_sink sink = {.dtype = t->dtype, .codec = codec_find(t->dtype)};
     struct plan_step *step;
     uint32_t index;

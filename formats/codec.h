@@ -23,6 +23,18 @@ struct codec {
 
     /* The encoder looks at a whole row, so a row must not be cut into tiles. */
     bool whole_rows;
+
+    /* Tells the encoders of one type apart: what an interrupted run wrote with one is not for another. */
+    uint32_t variant;
+};
+
+/* Blocks of one type that say the same in another. A block that has no such twin is decoded and encoded. */
+struct transcoder {
+    enum dtype from, to;
+
+    /* n values, a multiple of the elements of both types' blocks. False when some block has no twin; then
+     * what is in dst means nothing. */
+    bool (*convert)(const void *src, void *dst, size_t n);
 };
 
 #endif

@@ -13,6 +13,17 @@ static const struct {
 #undef X
 };
 
+static const struct dtype_parts parts[DT_COUNT] = {
+#define X(id, name, gguf, st, elems, bits) [DT_##id] = {1, {{NULL, DT_##id, (bits) / 8}}},
+#define PACKED(id, name, bits, group, scale, scale_bits, nscale)                                             \
+    [DT_##id] = {1 + (nscale),                                                                               \
+                 {{"weight", DT_U32, (bits) * (group) / 8},                                                  \
+                  {"scales", DT_##scale, (scale_bits) / 8},                                                  \
+                  {(nscale) > 1 ? "biases" : NULL, DT_##scale, (nscale) > 1 ? (scale_bits) / 8 : 0}}},
+#include "formats/dtype.def"
+#undef X
+};
+
 const char *dtype_name(enum dtype t)
 {
     return types[t].name;
@@ -46,6 +57,24 @@ bool dtype_nbytes(enum dtype t, uint64_t nelem, uint64_t *nbytes)
         return false;
     *nbytes = bits / 8;
     return true;
+}
+
+const struct dtype_parts *dtype_parts(enum dtype t)
+{
+    return &parts[t];
+}
+
+uint64_t dtype_part_nbytes(enum dtype t, uint32_t k, uint64_t nelem)
+{
+    uint64_t nbytes = 0;
+
+    require(k < parts[t].n && dtype_nbytes(t, nelem, &nbytes));
+    return parts[t].n == 1 ? nbytes : nelem / types[t].elems * parts[t].part[k].nbytes;
+}
+
+uint64_t dtype_part_cols(enum dtype t, uint32_t k, uint64_t ncol)
+{
+    return dtype_part_nbytes(t, k, ncol) / parts[parts[t].part[k].dtype].part[0].nbytes;
 }
 
 enum dtype dtype_find(const char *name)

@@ -21,6 +21,30 @@ bool dtype_is_quantized(enum dtype t); /* blocks of more than one element */
 /* Bytes of nelem elements; false when they end inside a block or byte, or do not fit 64 bits. */
 bool dtype_nbytes(enum dtype t, uint64_t nelem, uint64_t *nbytes);
 
+/* A tensor of most types is stored in one piece: one part, without a suffix. One of a packed type is stored
+ * as several tensors, each with a part of every block; in memory a block is its parts one after the other. */
+#define DTYPE_MAX_PARTS 3
+
+struct dtype_part {
+    const char *suffix; /* of the stored tensor's name, "weight", "scales" or "biases"; NULL for one in one
+                           piece */
+    enum dtype dtype;   /* of the stored tensor */
+    uint32_t nbytes;    /* of one block */
+};
+
+struct dtype_parts {
+    uint32_t n;
+    struct dtype_part part[DTYPE_MAX_PARTS];
+};
+
+const struct dtype_parts *dtype_parts(enum dtype t);
+
+/* Bytes in part k of nelem elements, which are whole blocks. */
+uint64_t dtype_part_nbytes(enum dtype t, uint32_t k, uint64_t nelem);
+/* Length of part k's rows, in elements of its own type, where the whole's are ncol; the other dimensions are
+ * the same. */
+uint64_t dtype_part_cols(enum dtype t, uint32_t k, uint64_t ncol);
+
 /* DT_COUNT when unknown. By our name: any case. */
 enum dtype dtype_find(const char *name);
 enum dtype dtype_find_st(struct slice st_name);

@@ -3,6 +3,7 @@
 
 #include "core/pipe.h"
 #include "plan/exec_int.h"
+#include "plan/parts.h"
 #include "plan/tile.h"
 
 struct slot {
@@ -10,12 +11,13 @@ struct slot {
     const struct plan_source *source;
     struct tile_read read;
     unsigned char *in, *out;
-    const unsigned char **result; /* of each sink: in `out`, or in `in` where a copy is enough */
+    const unsigned char **result; /* of each sink, planar: in `out`, or in `in` where a copy is enough */
 };
 
 struct scratch {
     unsigned char *gather;
     float *values;
+    unsigned char *blocks;
 };
 
 struct run {
@@ -55,9 +57,11 @@ static bool tile_is_there(const struct run *r, const struct tile *t)
     for (size_t i = 0; i < t->step->nsink; i++) {
         const struct plan_sink *sink = &t->step->sinks[i];
 
-        if (!resume_has(&r->resume, sink->out, sink->off + bytes_of(sink->dtype, t->first),
-                        bytes_of(sink->dtype, t->nelem)))
-            return false;
+        for (uint32_t k = 0; k < dtype_parts(sink->dtype)->n; k++)
+            if (!resume_has(&r->resume, sink->place[k].out,
+                            sink->place[k].off + dtype_part_nbytes(sink->dtype, k, t->first),
+                            dtype_part_nbytes(sink->dtype, k, t->nelem)))
+                return false;
     }
     return true;
 }
@@ -65,20 +69,41 @@ static bool tile_is_there(const struct run *r, const struct tile *t)
 static void count_reused(struct run *r, const struct tile *t)
 {
     for (size_t i = 0; i < t->step->nsink; i++) {
-        uint64_t n = bytes_of(t->step->sinks[i].dtype, t->nelem);
+        const struct plan_sink *sink = &t->step->sinks[i];
 
-        r->reused += n;
-        r->left[t->step->sinks[i].out] -= n;
+        for (uint32_t k = 0; k < dtype_parts(sink->dtype)->n; k++) {
+            uint64_t n = dtype_part_nbytes(sink->dtype, k, t->nelem);
+
+            r->reused += n;
+            r->left[sink->place[k].out] -= n;
+        }
     }
 }
 
-static enum status read_span(const struct plan_source *src, void *buf, uint64_t n, uint64_t off,
+static enum status read_span(const struct plan_span *span, void *buf, uint64_t n, uint64_t off,
                              struct err *err)
 {
-    if (src->file)
-        return file_read_at(src->file, buf, (size_t)n, src->off + off, err);
-    memcpy(buf, (const unsigned char *)src->data + off, (size_t)n);
+    if (span->file)
+        return file_read_at(span->file, buf, (size_t)n, span->off + off, err);
+    memcpy(buf, (const unsigned char *)span->data + off, (size_t)n);
     return OK;
+}
+
+/* Run i of the tile, from block `at` on: a part of each of its blocks behind those of the runs before. */
+static enum status read_run(const struct slot *slot, uint64_t i, uint64_t at, struct err *err)
+{
+    const struct plan_source *src = slot->source;
+    const struct dtype_parts *parts = dtype_parts(src->dtype);
+    unsigned char *in = slot->in;
+    enum status s = OK;
+
+    for (uint32_t k = 0; k < parts->n && s == OK; k++) {
+        uint64_t unit = parts->part[k].nbytes, n = slot->read.run * unit;
+
+        s = read_span(&src->span[k], in + i * n, n, at * unit, err);
+        in += slot->read.count * n;
+    }
+    return s == OK ? s : wrap(err, "tensor %s", src->name);
 }
 
 static enum status stage(const struct run *r, struct slot *slot, struct err *err)
@@ -92,10 +117,10 @@ static enum status stage(const struct run *r, struct slot *slot, struct err *err
     require(rd->run * rd->count * unit <= r->memory.in_bytes && slot->tile.nelem <= r->memory.tile_elems);
     at = rd->outer.base;
     for (uint64_t i = 0; i < rd->count; i++) {
-        enum status s = read_span(src, slot->in + i * rd->run * unit, rd->run * unit, at * unit, err);
+        enum status s = read_run(slot, i, at, err);
 
         if (s != OK)
-            return wrap(err, "tensor %s", src->name);
+            return s;
         for (uint32_t k = rd->outer.ndim; k-- > 0;) {
             at += rd->outer.dim[k].stride;
             if (++index[k] < rd->outer.dim[k].n)
@@ -129,6 +154,11 @@ static bool is_copy(const struct slot *slot, const struct plan_sink *sink)
     return slot->tile.step->nop == 0 && sink->dtype == slot->source->dtype;
 }
 
+static bool is_transcoded(const struct slot *slot, const struct plan_sink *sink)
+{
+    return slot->tile.step->nop == 0 && sink->transcode && sink->transcode->from == slot->source->dtype;
+}
+
 /* Whole rows, each matrix with its own weights. */
 static void encode_rows(const struct plan_sink *sink, uint64_t row, uint64_t nrow, uint64_t ncol,
                         const float *x, unsigned char *out)
@@ -160,6 +190,55 @@ static void encode(const struct slot *slot, const struct plan_sink *sink, const 
         sink->codec->encode(x, out, 1, (size_t)t->nelem, NULL);
 }
 
+/* Blocks that have no twin change their form through their values, one by one: the others do not depend on
+ * them. */
+static void transcode(const struct slot *slot, const struct plan_sink *sink, const unsigned char *raw,
+                      float *values, unsigned char *out)
+{
+    const struct transcoder *t = sink->transcode;
+    uint64_t n = max_u64(dtype_block_elems(t->from), dtype_block_elems(t->to));
+
+    if (t->convert(raw, out, (size_t)slot->tile.nelem))
+        return;
+    for (uint64_t i = 0; i < slot->tile.nelem; i += n) {
+        if (!t->convert(raw, out, (size_t)n)) {
+            slot->source->codec->decode(raw, values + i, (size_t)n);
+            sink->codec->encode(values + i, out, 1, (size_t)n, NULL);
+        }
+        raw += bytes_of(t->from, n);
+        out += bytes_of(t->to, n);
+    }
+}
+
+/* Makes a sink's bytes at `out`; where they are there already, tells where. */
+static const unsigned char *make_bytes(const struct slot *slot, const struct plan_sink *sink,
+                                       unsigned char *raw, float *values, unsigned char *out)
+{
+    if (is_copy(slot, sink)) {
+        if (sink->codec->recode)
+            sink->codec->recode(raw, (size_t)slot->tile.nelem);
+        return raw;
+    }
+    if (is_transcoded(slot, sink))
+        transcode(slot, sink, raw, values, out);
+    else
+        encode(slot, sink, values, out);
+    return out;
+}
+
+/* The staged blocks in output order. */
+static unsigned char *gather(const struct slot *slot, const struct scratch *scratch)
+{
+    const struct tile_read *rd = &slot->read;
+    enum dtype t = slot->source->dtype;
+    uint32_t block = dtype_block_elems(t);
+
+    if (rd->contiguous && dtype_parts(t)->n == 1)
+        return slot->in;
+    parts_gather(t, &rd->staged, slot->in, rd->run * rd->count * block, scratch->gather);
+    return scratch->gather;
+}
+
 static enum status work_tile(void *ctx, void *slot_ptr, unsigned worker, struct err *err)
 {
     struct run *r = ctx;
@@ -167,19 +246,12 @@ static enum status work_tile(void *ctx, void *slot_ptr, unsigned worker, struct 
     const struct plan_step *step = slot->tile.step;
     struct scratch *scratch = &r->scratch[worker];
     uint64_t n = slot->tile.nelem;
-    unsigned char *raw = slot->in, *out = slot->out;
+    unsigned char *raw = gather(slot, scratch), *out = slot->out;
     bool copies_all = true;
 
     (void)err;
-    if (!slot->read.contiguous) {
-        enum dtype t = slot->source->dtype;
-
-        tile_gather(&slot->read.staged, slot->in, scratch->gather,
-                    (uint32_t)bytes_of(t, dtype_block_elems(t)));
-        raw = scratch->gather;
-    }
     for (size_t i = 0; i < step->nsink; i++)
-        copies_all = copies_all && is_copy(slot, &step->sinks[i]);
+        copies_all = copies_all && (is_copy(slot, &step->sinks[i]) || is_transcoded(slot, &step->sinks[i]));
     /* Before the copies: their recode changes `raw`, and what one sink gets is not to depend on another. */
     if (!copies_all) {
         slot->source->codec->decode(raw, scratch->values, (size_t)n);
@@ -190,17 +262,15 @@ static enum status work_tile(void *ctx, void *slot_ptr, unsigned worker, struct 
         const struct plan_sink *sink = &step->sinks[i];
         uint64_t nbytes = bytes_of(sink->dtype, n);
 
-        slot->result[i] = out;
-        if (is_copy(slot, sink)) {
-            if (sink->codec->recode)
-                sink->codec->recode(raw, (size_t)n);
-            if (slot->read.contiguous)
-                slot->result[i] = raw;
-            else
-                memcpy(out, raw, (size_t)nbytes);
-        } else {
-            encode(slot, sink, scratch->values, out);
-        }
+        bool packed = dtype_parts(sink->dtype)->n > 1;
+        const unsigned char *bytes =
+            make_bytes(slot, sink, raw, scratch->values, packed ? scratch->blocks : out);
+
+        slot->result[i] = bytes == slot->in ? bytes : out;
+        if (packed)
+            parts_scatter(sink->dtype, bytes, n, out);
+        else if (bytes == scratch->gather)
+            memcpy(out, bytes, (size_t)nbytes);
         out += align_up(nbytes, 64);
     }
     return OK;
@@ -236,11 +306,17 @@ static enum status write_tile(void *ctx, void *slot_ptr, struct err *err)
 
     for (size_t i = 0; i < t->step->nsink; i++) {
         const struct plan_sink *sink = &t->step->sinks[i];
-        enum status s = put(r, sink->out, slot->result[i], bytes_of(sink->dtype, t->nelem),
-                            sink->off + bytes_of(sink->dtype, t->first), err);
+        const unsigned char *bytes = slot->result[i];
 
-        if (s != OK)
-            return s;
+        for (uint32_t k = 0; k < dtype_parts(sink->dtype)->n; k++) {
+            uint64_t n = dtype_part_nbytes(sink->dtype, k, t->nelem);
+            enum status s = put(r, sink->place[k].out, bytes, n,
+                                sink->place[k].off + dtype_part_nbytes(sink->dtype, k, t->first), err);
+
+            if (s != OK)
+                return s;
+            bytes += n;
+        }
     }
     if (r->options->progress)
         r->options->progress(r->options->progress_ctx, r->done + r->reused, r->total);
@@ -277,7 +353,8 @@ static enum status allocate(struct run *r, struct err *err)
     for (unsigned i = 0; i < r->options->threads; i++) {
         r->scratch[i].gather = malloc(r->memory.gather_bytes);
         r->scratch[i].values = malloc(r->memory.float_bytes);
-        if (!r->scratch[i].gather || !r->scratch[i].values)
+        r->scratch[i].blocks = malloc(max_u64(r->memory.block_bytes, 1));
+        if (!r->scratch[i].gather || !r->scratch[i].values || !r->scratch[i].blocks)
             return fail_nomem(err);
     }
     return OK;
@@ -293,6 +370,7 @@ static void release(struct run *r)
     for (unsigned i = 0; r->scratch && i < r->options->threads; i++) {
         free(r->scratch[i].gather);
         free(r->scratch[i].values);
+        free(r->scratch[i].blocks);
     }
     resume_free(&r->resume);
     free(r->slots);
@@ -320,6 +398,12 @@ static enum status open_journal(struct run *r, struct err *err)
     return s;
 }
 
+static void count_left(struct run *r, const struct plan_step *step, const struct plan_sink *sink)
+{
+    for (uint32_t k = 0; k < dtype_parts(sink->dtype)->n; k++)
+        r->left[sink->place[k].out] += dtype_part_nbytes(sink->dtype, k, step->nelem);
+}
+
 static enum status open_outputs(struct run *r, struct err *err)
 {
     for (uint32_t i = 0; i < r->plan->nout; i++) {
@@ -339,7 +423,7 @@ static enum status open_outputs(struct run *r, struct err *err)
     }
     for (size_t i = 0; i < r->plan->nstep; i++)
         for (size_t k = 0; k < r->plan->steps[i].nsink; k++)
-            r->left[r->plan->steps[i].sinks[k].out] += r->plan->steps[i].sinks[k].nbytes;
+            count_left(r, &r->plan->steps[i], &r->plan->steps[i].sinks[k]);
     for (size_t i = 0; i < r->plan->nout; i++)
         r->total += r->left[i];
     return OK;

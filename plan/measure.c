@@ -15,6 +15,7 @@
 /* Bits per element, rounded up. */
 struct widths {
     uint64_t in, out; /* largest source type; largest sum over one step's sinks */
+    uint64_t packed;  /* largest type of several parts among the sinks */
     uint64_t max_sinks;
 };
 
@@ -28,7 +29,7 @@ static uint64_t bits_up(enum dtype t)
 
 static struct widths measure_widths(const struct plan *p)
 {
-    struct widths w = {8, 8, 1};
+    struct widths w = {8, 8, 0, 1};
 
     for (size_t i = 0; i < p->nsource; i++)
         w.in = max_u64(w.in, bits_up(p->sources[i].dtype));
@@ -36,47 +37,68 @@ static struct widths measure_widths(const struct plan *p)
         const struct plan_step *step = &p->steps[i];
         uint64_t out = 0;
 
-        for (size_t k = 0; k < step->nsink; k++)
-            out += bits_up(step->sinks[k].dtype);
+        for (size_t k = 0; k < step->nsink; k++) {
+            enum dtype t = step->sinks[k].dtype;
+
+            out += bits_up(t);
+            if (dtype_parts(t)->n > 1)
+                w.packed = max_u64(w.packed, bits_up(t));
+        }
         w.out = max_u64(w.out, out);
         w.max_sinks = max_u64(w.max_sinks, step->nsink);
     }
     return w;
 }
 
-/* The most outputs that are between their first and their last tensor at once: each of them holds a buffer.
- */
-static enum status count_open_files(const struct plan *p, uint64_t *most, struct err *err)
-{
-    size_t *last = calloc(p->nout + 1, sizeof *last); /* step after the output's last one */
-    bool *begun = calloc(p->nout + 1, sizeof *begun);
-    uint64_t now = 0;
+/* The steps of an output's first and last tensor. */
+struct reach {
+    bool used;
+    size_t first, last;
+};
 
-    *most = 1;
-    if (!last || !begun) {
-        free(last);
-        free(begun);
-        return fail_nomem(err);
-    }
-    for (size_t i = 0; i < p->nstep; i++)
-        for (size_t k = 0; k < p->steps[i].nsink; k++)
-            last[p->steps[i].sinks[k].out] = i;
+static void find_reach(const struct plan *p, struct reach *reach)
+{
     for (size_t i = 0; i < p->nstep; i++) {
         const struct plan_step *step = &p->steps[i];
 
         for (size_t k = 0; k < step->nsink; k++) {
-            now += !begun[step->sinks[k].out];
-            begun[step->sinks[k].out] = true;
-        }
-        *most = max_u64(*most, now);
-        for (size_t k = 0; k < step->nsink; k++) {
-            now -= begun[step->sinks[k].out] && last[step->sinks[k].out] == i;
-            begun[step->sinks[k].out] = begun[step->sinks[k].out] && last[step->sinks[k].out] != i;
+            const struct plan_sink *sink = &step->sinks[k];
+
+            for (uint32_t j = 0; j < dtype_parts(sink->dtype)->n; j++) {
+                struct reach *r = &reach[sink->place[j].out];
+
+                r->first = r->used ? r->first : i;
+                r->last = i;
+                r->used = true;
+            }
         }
     }
-    free(last);
-    free(begun);
-    return OK;
+}
+
+/* The most outputs that are between their first and their last tensor at once: each of them holds a buffer.
+ */
+static enum status count_open_files(const struct plan *p, uint64_t *most, struct err *err)
+{
+    struct reach *reach = calloc(p->nout + 1, sizeof *reach);
+    int64_t *change = calloc(p->nstep + 1, sizeof *change), now = 0; /* at each step */
+    enum status s = reach && change ? OK : fail_nomem(err);
+
+    *most = 1;
+    if (s == OK)
+        find_reach(p, reach);
+    for (size_t i = 0; i < p->nout && s == OK; i++) {
+        if (reach[i].used) {
+            change[reach[i].first]++;
+            change[reach[i].last + 1]--;
+        }
+    }
+    for (size_t i = 0; i < p->nstep && s == OK; i++) {
+        now += change[i];
+        *most = max_u64(*most, (uint64_t)now);
+    }
+    free(reach);
+    free(change);
+    return s;
 }
 
 static uint64_t clamp(uint64_t n, uint64_t least, uint64_t most)
@@ -90,6 +112,7 @@ static void size_buffers(struct exec_memory *m, const struct widths *w)
     m->out_bytes = align_up(m->tile_elems * w->out / 8 + BUFFER_ALIGN * w->max_sinks, BUFFER_ALIGN);
     m->gather_bytes = align_up(m->tile_elems * w->in / 8, BUFFER_ALIGN);
     m->float_bytes = m->tile_elems * sizeof(float);
+    m->block_bytes = align_up(m->tile_elems * w->packed / 8, BUFFER_ALIGN);
 }
 
 enum status exec_measure(const struct plan *p, const struct exec_options *o, struct exec_memory *m,
@@ -99,7 +122,7 @@ enum status exec_measure(const struct plan *p, const struct exec_options *o, str
     const struct plan_step *needy;
     uint64_t shortest = tile_min_elems(p, &needy), least = max_u64(shortest, TILE_ELEMS_MIN), nfile;
     uint64_t slots = o->threads + 3;
-    uint64_t per_elem = slots * (2 * w.in + w.out) + o->threads * (w.in + 32); /* in bits */
+    uint64_t per_elem = slots * (2 * w.in + w.out) + o->threads * (w.in + w.packed + 32); /* in bits */
     enum status s = count_open_files(p, &nfile, err);
 
     if (s != OK)
@@ -109,14 +132,14 @@ enum status exec_measure(const struct plan *p, const struct exec_options *o, str
         align_up(clamp(o->max_memory / (16 * nfile), FILE_BUFFER_MIN, FILE_BUFFER_MAX), FILE_BUFFER_STEP);
     /* What depends neither on max_memory nor on the tiles, and what rounding up the buffers may add. */
     uint64_t base = BASE_BYTES + p->arena.used + (o->threads + 1 + nfile) * THREAD_BYTES;
-    uint64_t slack = (slots * (2 + w.max_sinks) + o->threads) * BUFFER_ALIGN;
+    uint64_t slack = (slots * (2 + w.max_sinks) + 2 * o->threads) * BUFFER_ALIGN;
     uint64_t fixed = base + 2 * m->file_buffer_bytes * nfile;
     uint64_t room = o->max_memory > fixed + slack ? o->max_memory - fixed - slack : 0;
     m->tile_elems = o->tile_elems ? max_u64(o->tile_elems, shortest)
                                   : min_u64(max_u64(TILE_ELEMS_MAX, least), room * 8 / per_elem);
     size_buffers(m, &w);
-    m->peak_bytes =
-        fixed + slots * (m->in_bytes + m->out_bytes) + o->threads * (m->gather_bytes + m->float_bytes);
+    m->peak_bytes = fixed + slots * (m->in_bytes + m->out_bytes) +
+                    o->threads * (m->gather_bytes + m->float_bytes + m->block_bytes);
     if (m->tile_elems < least && !o->tile_elems) {
         uint64_t need = base + slack + least * per_elem / 8 + 1;
 

@@ -137,6 +137,18 @@ static enum status check_views(const struct plan *p, const struct plan_step *ste
     return OK;
 }
 
+static bool is_laid_out(const struct plan *p, const struct plan_step *step, const struct plan_sink *sink)
+{
+    for (uint32_t k = 0; k < dtype_parts(sink->dtype)->n; k++) {
+        const struct plan_place *place = &sink->place[k];
+
+        if (place->out >= p->nout || place->off < p->outs[place->out].header_nbytes ||
+            place->off + dtype_part_nbytes(sink->dtype, k, step->nelem) > p->outs[place->out].nbytes)
+            return false;
+    }
+    return true;
+}
+
 enum status plan_check(const struct plan *p, struct err *err)
 {
     for (size_t i = 0; i < p->nstep; i++) {
@@ -148,9 +160,8 @@ enum status plan_check(const struct plan *p, struct err *err)
         for (size_t k = 0; k < step->nsink; k++) {
             const struct plan_sink *sink = &step->sinks[k];
 
-            if (sink->out >= p->nout || !sink->codec->encode ||
-                sink->off + sink->nbytes > p->outs[sink->out].nbytes ||
-                sink->off < p->outs[sink->out].header_nbytes)
+            if (!sink->codec->encode || (sink->transcode && sink->transcode->to != sink->dtype) ||
+                !is_laid_out(p, step, sink))
                 return fail(err, E_BUG, "tensor %s: sink %zu is not laid out", step->name, k);
         }
     }
@@ -169,17 +180,18 @@ static void hash_source(struct hash *h, const struct plan_source *src)
     uint32_t dtype = src->dtype;
 
     HASH_VALUE(h, dtype);
-    HASH_VALUE(h, src->off);
     HASH_VALUE(h, src->nelem);
-    if (src->file) {
-        struct file_id id = file_identity(src->file);
+    for (uint32_t k = 0; k < dtype_parts(src->dtype)->n; k++) {
+        const struct plan_span *span = &src->span[k];
 
-        HASH_VALUE(h, id);
-    } else {
-        uint64_t n = 0;
+        HASH_VALUE(h, span->off);
+        if (span->file) {
+            struct file_id id = file_identity(span->file);
 
-        (void)dtype_nbytes(src->dtype, src->nelem, &n);
-        hash_update(h, src->data, (size_t)n);
+            HASH_VALUE(h, id);
+        } else {
+            hash_update(h, span->data, (size_t)dtype_part_nbytes(src->dtype, k, src->nelem));
+        }
     }
 }
 
@@ -208,10 +220,15 @@ static void hash_step(struct hash *h, const struct plan_step *step)
     for (size_t i = 0; i < step->nsink; i++) {
         const struct plan_sink *sink = &step->sinks[i];
         uint32_t dtype = sink->dtype;
+        bool transcodes = sink->transcode != NULL;
 
-        HASH_VALUE(h, sink->out);
         HASH_VALUE(h, dtype);
-        HASH_VALUE(h, sink->off);
+        HASH_VALUE(h, sink->codec->variant);
+        HASH_VALUE(h, transcodes);
+        for (uint32_t k = 0; k < dtype_parts(sink->dtype)->n; k++) {
+            HASH_VALUE(h, sink->place[k].out);
+            HASH_VALUE(h, sink->place[k].off);
+        }
         if (sink->weights)
             hash_update(h, sink->weights, weights_count(step, sink) * sizeof *sink->weights);
     }
@@ -256,7 +273,7 @@ uint64_t plan_bytes_read(const struct plan *p)
             const struct plan_source *src = &p->sources[v->source];
             uint64_t n = 0;
 
-            if (src->file && dtype_nbytes(src->dtype, view_nelem(v), &n))
+            if (src->span[0].file && dtype_nbytes(src->dtype, view_nelem(v), &n))
                 total += n;
         }
     }

@@ -26,14 +26,19 @@ enum op {
     OP_COUNT
 };
 
-/* Where views read from: a tensor in a file, or values made while planning. */
+/* Bytes in a file, or made while planning. */
+struct plan_span {
+    const struct file *file; /* NULL: data */
+    uint64_t off;
+    const void *data;
+};
+
+/* Where views read from: a tensor. */
 struct plan_source {
     const char *name; /* the source tensor's name, or what the values are */
     enum dtype dtype;
     const struct codec *codec;
-    const struct file *file; /* NULL: data */
-    uint64_t off;
-    const void *data;
+    struct plan_span span[DTYPE_MAX_PARTS]; /* of each part of the type: one, where it is not packed */
     uint64_t nelem;
 };
 
@@ -53,16 +58,22 @@ struct view {
     struct view_dim dim[VIEW_MAX_DIMS]; /* outermost first */
 };
 
+struct plan_place {
+    uint32_t out;
+    uint64_t off; /* in the file; set by the layout */
+};
+
 /* Where a step's result goes. Several sinks: the same values in several files or types. */
 struct plan_sink {
-    uint32_t out;
     enum dtype dtype;
     const struct codec *codec;
+    const struct transcoder *transcode; /* used on source blocks of its type, unless there are operations; or
+                                           NULL */
     const float
         *weights; /* importance of each column, or NULL; borrowed. One vector for every `weight_rows` */
     uint64_t weight_rows; /* rows (an expert's matrix), one after the other; 0: one vector for all rows */
-    uint64_t off;         /* in the file; set by the layout */
-    uint64_t nbytes;
+    struct plan_place place[DTYPE_MAX_PARTS]; /* of each part of the type: one, where it is not packed */
+    uint64_t nbytes;                          /* of all parts */
 };
 
 #define STEP_MAX_OPS 4

@@ -179,11 +179,12 @@ void tile_read_plan(const struct tile *t, uint32_t block_elems, uint32_t block_b
 /* A fixed size lets the compiler turn each copy into one load and store. */
 #define COPY_STRIDED(bytes)                                                                                  \
     for (uint64_t i = 0; i < d.n; i++)                                                                       \
-    memcpy(out + i * (bytes), from + i * d.stride * (bytes), (bytes))
+    memcpy(out + i * out_stride, from + i * d.stride * (bytes), (bytes))
 
-static void copy_innermost(struct view_dim d, const unsigned char *from, unsigned char *out, uint32_t unit)
+static void copy_innermost(struct view_dim d, const unsigned char *from, unsigned char *out, uint32_t unit,
+                           size_t out_stride)
 {
-    if (d.stride == 1) {
+    if (d.stride == 1 && out_stride == unit) {
         memcpy(out, from, d.n * unit);
         return;
     }
@@ -202,7 +203,8 @@ static void copy_innermost(struct view_dim d, const unsigned char *from, unsigne
     }
 }
 
-void tile_gather(const struct view *staged, const void *staging, void *out, uint32_t unit_bytes)
+void tile_gather(const struct view *staged, const void *staging, void *out, uint32_t unit_bytes,
+                 uint32_t out_stride)
 {
     const unsigned char *from = staging;
     unsigned char *to = out;
@@ -211,8 +213,8 @@ void tile_gather(const struct view *staged, const void *staging, void *out, uint
     uint64_t nrun = view_nelem(staged) / inner.n;
 
     for (uint64_t i = 0; i < nrun; i++) {
-        copy_innermost(inner, from + offset * unit_bytes, to, unit_bytes);
-        to += inner.n * unit_bytes;
+        copy_innermost(inner, from + offset * unit_bytes, to, unit_bytes, out_stride);
+        to += inner.n * out_stride;
         /* The next index of the outer dimensions, with carries. */
         for (uint32_t k = staged->ndim - 1; k-- > 0;) {
             offset += staged->dim[k].stride;

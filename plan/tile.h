@@ -47,7 +47,8 @@ struct tile_read {
 /* Never stages more than twice the tile's own blocks. */
 void tile_read_plan(const struct tile *t, uint32_t block_elems, uint32_t block_bytes, struct tile_read *r);
 
-/* Copies units of unit_bytes from staging into output order. */
-void tile_gather(const struct view *staged, const void *staging, void *out, uint32_t unit_bytes);
+/* Copies units of unit_bytes from staging into output order, out_stride bytes apart. */
+void tile_gather(const struct view *staged, const void *staging, void *out, uint32_t unit_bytes,
+                 uint32_t out_stride);
 
 #endif

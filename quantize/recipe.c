@@ -116,12 +116,14 @@ static void print_head(struct buf *out, const struct recipe *r)
     if (r->file_type >= 0)
         buf_printf(out, "    file_type %d\n", r->file_type);
     buf_printf(out, "    default %s\n", r->action == RECIPE_KEEP ? "keep" : dtype_name(r->type));
-    if (r->needs_imatrix)
-        buf_add_str(out, "    needs_imatrix");
-    for (int t = 0; t < DT_COUNT; t++)
-        if (r->needs_imatrix >> t & 1)
-            buf_printf(out, " %s", dtype_name((enum dtype)t));
-    if (r->needs_imatrix)
+    const char *before = "    needs_imatrix";
+    for (int t = 0; t < DT_COUNT; t++) {
+        if (r->needs_imatrix[t]) {
+            buf_printf(out, "%s %s", before, dtype_name((enum dtype)t));
+            before = "";
+        }
+    }
+    if (!*before)
         buf_add_char(out, '\n');
 }
 

@@ -83,9 +83,9 @@ struct recipe {
     enum dtype type;
     const struct recipe_rule *rules; /* in order, groups put in */
     size_t n;
-    uint64_t needs_imatrix;    /* bit per type that this recipe, unlike others, refuses to write without
-                                  importance    data */
-    const char *const *define; /* the lines that define words of the rules; built-in ones as comments */
+    bool needs_imatrix[DT_COUNT]; /* types that this recipe, unlike others, refuses to write without
+                                     importance data */
+    const char *const *define;    /* the lines that define words of the rules; built-in ones as comments */
     size_t ndefine;
 };
 

@@ -221,7 +221,7 @@ static bool needs_imatrix(const struct recipe *r, const char *name, enum dtype t
 
     if (role == ROLE_OUTPUT || role == ROLE_EMBEDDING)
         return false;
-    return recipe_type_needs_imatrix(type) || r->needs_imatrix >> type & 1;
+    return recipe_type_needs_imatrix(type) || r->needs_imatrix[type];
 }
 
 /* ---- options that do nothing ---- */

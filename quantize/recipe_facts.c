@@ -29,7 +29,8 @@ bool recipe_type_is_writable(enum dtype t)
 {
     if (t == DT_F32 || t == DT_F16 || t == DT_BF16)
         return true;
-    return dtype_is_quantized(t) && t != DT_Q8_1 && t != DT_Q8_K; // those two are for activations
+    return dtype_is_quantized(t) && dtype_gguf_id(t) >= 0 && t != DT_Q8_1 &&
+           t != DT_Q8_K; // those two are for activations
 }
 
 bool recipe_type_needs_imatrix(enum dtype t)

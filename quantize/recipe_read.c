@@ -13,8 +13,6 @@
 #define NAMES_MAX 8
 #define DEPTH_MAX 16
 
-_Static_assert(DT_COUNT <= 64, "recipe.needs_imatrix has a bit for each type");
-
 struct entry {
     const char *include;     /* NULL: a rule */
     struct recipe_rule rule; /* file and line of an include too */
@@ -30,7 +28,7 @@ struct section {
     bool has_default;
     enum recipe_action action;
     enum dtype type;
-    uint64_t needs_imatrix;
+    bool needs_imatrix[DT_COUNT];
     struct entry *entry;
     size_t n, cap;
 };
@@ -383,7 +381,7 @@ static enum status parse_needs_imatrix(struct book *b, char *p, struct err *err)
     for (; word; word = next_word(&p)) {
         if (in_file(recipe_type_find(word, &type, err), err) != OK)
             return err->status;
-        b->open->needs_imatrix |= (uint64_t)1 << type;
+        b->open->needs_imatrix[type] = true;
     }
     return OK;
 }
@@ -473,7 +471,8 @@ static void inherit(struct flat *f, const struct section *s)
     }
     if (r->file_type < 0)
         r->file_type = s->file_type;
-    r->needs_imatrix |= s->needs_imatrix;
+    for (int t = 0; t < DT_COUNT; t++)
+        r->needs_imatrix[t] = r->needs_imatrix[t] || s->needs_imatrix[t];
 }
 
 static enum status flatten(struct flat *f, const struct section *s, unsigned depth, struct err *err)

@@ -72,6 +72,27 @@ static inline uint64_t bytes_of(enum dtype t, uint64_t nelem)
     return n;
 }
 
+/* Blocks as they lie in files: the first part of all, the second part of all, and so on. */
+static inline unsigned char *take_apart(struct plan *p, enum dtype t, const unsigned char *blocks,
+                                        uint64_t nelem)
+{
+    const struct dtype_parts *parts = dtype_parts(t);
+    unsigned char *apart = arena_alloc(&p->arena, bytes_of(t, nelem)), *to[DTYPE_MAX_PARTS];
+
+    assert_non_null(apart);
+    to[0] = apart;
+    for (uint32_t k = 1; k < parts->n; k++)
+        to[k] = to[k - 1] + dtype_part_nbytes(t, k - 1, nelem);
+    for (uint64_t i = 0; i < nelem; i += dtype_block_elems(t)) {
+        for (uint32_t k = 0; k < parts->n; k++) {
+            memcpy(to[k], blocks, parts->part[k].nbytes);
+            to[k] += parts->part[k].nbytes;
+            blocks += parts->part[k].nbytes;
+        }
+    }
+    return apart;
+}
+
 /* A source of nelem values in memory, in the plan's arena: any bits for BF16 (NaNs among them), small numbers
  * for the rest. */
 static inline uint32_t add_source(struct plan *p, enum dtype t, uint64_t nelem)
@@ -95,8 +116,13 @@ static inline uint32_t add_source(struct plan *p, enum dtype t, uint64_t nelem)
             codec_find(t)->encode(x, data + bytes_of(t, i), 1, dtype_block_elems(t), NULL);
         }
     }
-    struct plan_source src = {
-        .name = "source", .dtype = t, .codec = codec_find(t), .data = data, .nelem = nelem};
+    struct plan_source src = {.name = "source", .dtype = t, .codec = codec_find(t), .nelem = nelem};
+    if (dtype_parts(t)->n > 1)
+        data = take_apart(p, t, data, nelem);
+    for (uint32_t k = 0; k < dtype_parts(t)->n; k++) {
+        src.span[k].data = data;
+        data += dtype_part_nbytes(t, k, nelem);
+    }
     assert_int_equal(plan_add_source(p, &src, &index, &err), OK);
     return index;
 }
@@ -120,7 +146,7 @@ static inline void add_view(struct plan *p, struct plan_step *step, struct view 
 
 static inline void add_sink(struct plan *p, struct plan_step *step, uint32_t out, enum dtype t)
 {
-    struct plan_sink sink = {.out = out, .dtype = t, .codec = codec_find(t)};
+    struct plan_sink sink = {.place = {{out}, {out}, {out}}, .dtype = t, .codec = codec_find(t)};
     struct err err = {0};
 
     assert_int_equal(plan_add_sink(p, step, &sink, &err), OK);
@@ -146,8 +172,13 @@ static inline void lay_out(struct plan *p, uint32_t nout)
         for (size_t k = 0; k < p->steps[i].nsink; k++) {
             struct plan_sink *sink = &p->steps[i].sinks[k];
 
-            sink->off = align_up(p->outs[sink->out].nbytes, 32) + 32 * (i % 2);
-            p->outs[sink->out].nbytes = sink->off + sink->nbytes;
+            for (uint32_t j = 0; j < dtype_parts(sink->dtype)->n; j++) {
+                struct plan_place *place = &sink->place[j];
+
+                place->off = align_up(p->outs[place->out].nbytes, 32) + 32 * (i % 2);
+                p->outs[place->out].nbytes =
+                    place->off + dtype_part_nbytes(sink->dtype, j, p->steps[i].nelem);
+            }
         }
     }
     for (uint32_t i = 0; i < nout; i++)
@@ -155,11 +186,12 @@ static inline void lay_out(struct plan *p, uint32_t nout)
     assert_int_equal(plan_check(p, &err), OK);
 }
 
-/* The bytes of a view's elements in their order, as the source has them. */
+/* The blocks of a view's elements in their order. */
 static inline void gather_by_definition(const struct plan *p, const struct view *v, unsigned char *to)
 {
     const struct plan_source *src = &p->sources[v->source];
-    uint64_t block = dtype_block_elems(src->dtype), unit = bytes_of(src->dtype, block);
+    const struct dtype_parts *parts = dtype_parts(src->dtype);
+    uint64_t block = dtype_block_elems(src->dtype);
 
     for (uint64_t e = 0; e < view_nelem(v); e += block) {
         uint64_t rest = e, at = v->base;
@@ -168,8 +200,12 @@ static inline void gather_by_definition(const struct plan *p, const struct view 
             at += rest % v->dim[k].n * v->dim[k].stride;
             rest /= v->dim[k].n;
         }
-        memcpy(to, (const unsigned char *)src->data + at / block * unit, unit);
-        to += unit;
+        for (uint32_t k = 0; k < parts->n; k++) {
+            size_t unit = parts->part[k].nbytes;
+
+            memcpy(to, (const unsigned char *)src->span[k].data + at / block * unit, unit);
+            to += unit;
+        }
     }
 }
 
@@ -203,6 +239,28 @@ static inline void write_by_definition(const struct plan *p, const struct plan_s
     free(values);
 }
 
+/* What of a sink goes into that output, into its place. */
+static inline void put_by_definition(const struct plan *p, const struct plan_step *step,
+                                     const struct plan_sink *sink, uint32_t out, unsigned char *bytes)
+{
+    const struct dtype_parts *parts = dtype_parts(sink->dtype);
+    unsigned char *blocks = malloc(sink->nbytes + 1), *from = blocks;
+    uint64_t nblock = step->nelem / dtype_block_elems(sink->dtype);
+
+    assert_non_null(blocks);
+    write_by_definition(p, step, sink, blocks);
+    for (uint64_t i = 0; i < nblock; i++) {
+        for (uint32_t k = 0; k < parts->n; k++) {
+            size_t unit = parts->part[k].nbytes;
+
+            if (sink->place[k].out == out)
+                memcpy(bytes + sink->place[k].off + i * unit, from, unit);
+            from += unit;
+        }
+    }
+    free(blocks);
+}
+
 /* The whole of an output, to be freed. */
 static inline unsigned char *expected(const struct plan *p, uint32_t out)
 {
@@ -212,8 +270,7 @@ static inline unsigned char *expected(const struct plan *p, uint32_t out)
     memcpy(bytes, p->outs[out].header, p->outs[out].header_nbytes);
     for (size_t i = 0; i < p->nstep; i++)
         for (size_t k = 0; k < p->steps[i].nsink; k++)
-            if (p->steps[i].sinks[k].out == out)
-                write_by_definition(p, &p->steps[i], &p->steps[i].sinks[k], bytes + p->steps[i].sinks[k].off);
+            put_by_definition(p, &p->steps[i], &p->steps[i].sinks[k], out, bytes);
     return bytes;
 }
 

@@ -153,7 +153,7 @@ static void test_sinks_are_independent(void **state)
 
         plan_init(&p);
         uint32_t a = add_source(&p, DT_BF16, 32);
-        p.sources[a].data = signalling;
+        p.sources[a].span[0].data = signalling;
         struct plan_step *step = add_step(&p, "t", 1, 32);
         add_view(&p, step, view_whole(a, 32));
         add_sink(&p, step, 0, reversed ? DT_F32 : DT_BF16);
@@ -163,11 +163,11 @@ static void test_sinks_are_independent(void **state)
         struct buf b;
         load(out_path[!reversed], &b);
         uint32_t bits;
-        memcpy(&bits, b.p + p.steps[0].sinks[!reversed].off, 4);
+        memcpy(&bits, b.p + p.steps[0].sinks[!reversed].place[0].off, 4);
         assert_int_equal(bits, 0x7f810000);
         buf_free(&b);
         load(out_path[reversed], &b);
-        memcpy(&bits, b.p + p.steps[0].sinks[reversed].off, 4);
+        memcpy(&bits, b.p + p.steps[0].sinks[reversed].place[0].off, 4);
         assert_int_equal(bits, 0xffc17fc1);
         buf_free(&b);
         remove_outs(NULL);
@@ -186,7 +186,7 @@ static void test_add_one_rounds(void **state)
     (void)state;
     plan_init(&p);
     uint32_t a = add_source(&p, DT_F32, 4);
-    p.sources[a].data = x;
+    p.sources[a].span[0].data = x;
     struct plan_step *step = add_step(&p, "t", 1, 4);
     add_view(&p, step, view_whole(a, 4));
     plan_add_op(step, OP_ADD_ONE);
@@ -196,7 +196,7 @@ static void test_add_one_rounds(void **state)
     run_ok(&p, &o);
     struct buf b;
     load(out_path[0], &b);
-    assert_memory_equal(b.p + p.steps[0].sinks[0].off, want, sizeof want);
+    assert_memory_equal(b.p + p.steps[0].sinks[0].place[0].off, want, sizeof want);
     buf_free(&b);
     plan_free(&p);
 }
@@ -310,7 +310,7 @@ static void test_files_at_once(void **state)
     make_split(&p, 3);
     assert_int_equal(exec_measure(&p, &o, &three, &err), OK);
     assert_int_equal(three.peak_bytes - p.arena.used, one.peak_bytes);
-    p.steps[2].sinks[0].out = 0; // first, second, and the first again
+    p.steps[2].sinks[0].place[0].out = 0; // first, second, and the first again
     assert_int_equal(exec_measure(&p, &o, &both, &err), OK);
     assert_true(both.peak_bytes - p.arena.used > one.peak_bytes + both.file_buffer_bytes);
     plan_free(&p);
@@ -436,7 +436,7 @@ static void test_source_is_cut(void **state)
     plan_init(&p);
     uint32_t a = add_source(&p, DT_F32, 32);
     p.sources[a] = (struct plan_source){
-        .name = "a", .dtype = DT_F32, .codec = codec_find(DT_F32), .file = file, .off = 96, .nelem = 1000};
+        .name = "a", .dtype = DT_F32, .codec = codec_find(DT_F32), .span = {{file, 96}}, .nelem = 1000};
     struct plan_step *step = add_step(&p, "t", 10, 100);
     add_view(&p, step, view_whole(a, 1000));
     add_sink(&p, step, 0, DT_F16);

@@ -78,7 +78,7 @@ static void break_decode(struct plan *p)
 
 static void break_out(struct plan *p)
 {
-    p->steps[0].sinks[0].out = 2;
+    p->steps[0].sinks[0].place[0].out = 2;
 }
 
 static void break_encode(struct plan *p)
@@ -88,12 +88,12 @@ static void break_encode(struct plan *p)
 
 static void break_end(struct plan *p)
 {
-    p->outs[1].nbytes = p->steps[0].sinks[1].off + p->steps[0].sinks[1].nbytes - 1;
+    p->outs[1].nbytes = p->steps[0].sinks[1].place[0].off + p->steps[0].sinks[1].nbytes - 1;
 }
 
 static void break_header(struct plan *p)
 {
-    p->steps[0].sinks[0].off = p->outs[0].header_nbytes - 1;
+    p->steps[0].sinks[0].place[0].off = p->outs[0].header_nbytes - 1;
 }
 
 static void test_check(void **state)
@@ -164,7 +164,7 @@ static struct digest fingerprint(const struct plan *p)
 
 static void change_data(struct plan *p)
 {
-    ((unsigned char *)p->sources[0].data)[5] ^= 1;
+    ((unsigned char *)p->sources[0].span[0].data)[5] ^= 1;
 }
 
 static void change_type(struct plan *p)
@@ -174,12 +174,12 @@ static void change_type(struct plan *p)
 
 static void change_sink(struct plan *p)
 {
-    p->steps[0].sinks[1].out = 0;
+    p->steps[0].sinks[1].place[0].out = 0;
 }
 
 static void change_off(struct plan *p)
 {
-    p->steps[0].sinks[1].off += 32;
+    p->steps[0].sinks[1].place[0].off += 32;
 }
 
 static void change_op(struct plan *p)
@@ -238,8 +238,8 @@ static void test_fingerprint(void **state)
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(d); i++) {
         make_plan(&p);
-        p.sources[0].data = same[0];
-        p.sources[1].data = same[1];
+        p.sources[0].span[0].data = same[0];
+        p.sources[1].span[0].data = same[1];
         same[0][5] = 0;
         if (i > 0) {
             assert_true(digest_eq(fingerprint(&p), d[0]));
@@ -266,16 +266,16 @@ static void test_fingerprint_of_file(void **state)
     make_plan(&p);
     store(input, "0123456789", 10);
     assert_int_equal(file_open(&file, input, &err), OK);
-    p.sources[0].file = file;
+    p.sources[0].span[0].file = file;
     struct digest first = fingerprint(&p);
     file_close(file);
     assert_int_equal(file_open(&file, input, &err), OK);
-    p.sources[0].file = file;
+    p.sources[0].span[0].file = file;
     assert_true(digest_eq(fingerprint(&p), first));
     file_close(file);
     assert_int_equal(utimensat(AT_FDCWD, input, old, 0), 0);
     assert_int_equal(file_open(&file, input, &err), OK);
-    p.sources[0].file = file;
+    p.sources[0].span[0].file = file;
     assert_false(digest_eq(fingerprint(&p), first));
     file_close(file);
     plan_free(&p);

@@ -161,7 +161,7 @@ static void put_ranges(struct buf *out, const struct setup *s, size_t first, siz
 /* What differs from the default in the tensors first, first + step ...: those of one part. */
 static void put_part(struct buf *out, const struct setup *s, const char *name, size_t first, size_t step)
 {
-    uint64_t seen = 0;
+    bool seen[DT_COUNT] = {false};
     bool one = true;
     int length = (int)(str_ends(name, ".weight") ? strlen(name) - strlen(".weight") : strlen(name));
 
@@ -170,9 +170,9 @@ static void put_part(struct buf *out, const struct setup *s, const char *name, s
     for (size_t i = first; i < s->model.n; i += step) {
         enum dtype type = s->choice[i].type;
 
-        if (type == s->recipe->type || s->choice[i].reason == BY_FIXED || seen >> type & 1)
+        if (type == s->recipe->type || s->choice[i].reason == BY_FIXED || seen[type])
             continue;
-        seen |= (uint64_t)1 << type;
+        seen[type] = true;
         buf_printf(out, "%s%.*s %s", out->n ? "; " : "", length, name, dtype_name(type));
         if (!one)
             put_ranges(out, s, first, step, type);

@@ -110,7 +110,7 @@ static void check_same(const struct recipe *a, const struct recipe *b)
     assert_int_equal(a->file_type, b->file_type);
     assert_int_equal(a->action, b->action);
     assert_int_equal(a->type, b->type);
-    assert_int_equal(a->needs_imatrix, b->needs_imatrix);
+    assert_memory_equal(a->needs_imatrix, b->needs_imatrix, sizeof a->needs_imatrix);
     assert_int_equal(a->n, b->n);
     for (size_t i = 0; i < a->n; i++) {
         assert_string_equal(a->rules[i].selector, b->rules[i].selector);

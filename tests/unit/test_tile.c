@@ -165,7 +165,7 @@ static void check_tile(const struct made *m, const struct tile *t, const uint64_
     uint64_t *staging = stage(&r, m->source_elems / m->block);
     uint64_t *out = malloc(nblock * sizeof *out);
     assert_non_null(out);
-    tile_gather(&r.staged, staging, out, sizeof *out);
+    tile_gather(&r.staged, staging, out, sizeof *out, sizeof *out);
     assert_memory_equal(out, want, nblock * sizeof *out);
     if (r.contiguous)
         assert_memory_equal(staging, want, nblock * sizeof *out);
@@ -239,7 +239,7 @@ static void test_gather_units(void **state)
             uint64_t n = view_nelem(v);
 
             memset(got, 0xee, sizeof got);
-            tile_gather(v, staging, got, units[u]);
+            tile_gather(v, staging, got, units[u], units[u]);
             for (uint64_t e = 0; e < n; e++) {
                 uint64_t rest = e, at = 0;
 
