@@ -49,6 +49,23 @@ float f32_from_e4m3(uint8_t b)
     return b & 0x80 ? -magnitude : magnitude;
 }
 
+uint8_t e4m3_from_f32(float f)
+{
+    uint32_t u = float_bits(f);
+    uint8_t sign = (uint8_t)(u >> 24 & 0x80);
+
+    u &= 0x7fffffffu;
+    if (u > 0x7f800000u)
+        return sign | 0x7f;
+    if (u >= 0x43e00000u) /* 448 */
+        return sign | 0x7e;
+    if (u < 0x3c800000u) /* below 2^-6: adding 2^14 rounds at the subnormals' last bit, 2^-9 */
+        return sign | (uint8_t)(float_bits(float_from_bits(u) + 0x1p14f) - 0x46800000u);
+    u -= (uint32_t)(127 - 7) << 23;
+    u += 0x7ffff + (u >> 20 & 1);
+    return sign | (uint8_t)(u >> 20);
+}
+
 float f32_from_e5m2(uint8_t b)
 {
     return f32_from_f16((uint16_t)(b << 8));

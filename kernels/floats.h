@@ -48,6 +48,8 @@ float f32_from_f16(uint16_t h); /* signalling NaNs come out quiet */
 float f32_from_e4m3(uint8_t b);
 float f32_from_e5m2(uint8_t b);
 float f32_from_e8m0(uint8_t b);
+/* What is larger than 448 becomes 448, a NaN 0x7f with its sign. */
+uint8_t e4m3_from_f32(float f);
 
 /* Arrays. Sources and destinations may be unaligned, and must not overlap. */
 void floats_from_bf16(const void *src, float *dst, size_t n);

@@ -50,5 +50,17 @@ static const struct codec codecs[DT_COUNT] = {
 
 const struct codec *codec_find(enum dtype t)
 {
-    return &codecs[t];
+    return codec_find_mlx(t, MLX_ROUNDING_CPU, DT_F32);
+}
+
+const struct codec *codec_find_mlx(enum dtype t, enum mlx_rounding rounding, enum dtype from)
+{
+    switch (dtype_parts(t)->n) {
+    case 3:
+        return affine_codec(t, rounding);
+    case 2:
+        return narrow_codec(t, rounding, from);
+    default:
+        return &codecs[t];
+    }
 }

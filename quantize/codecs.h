@@ -8,4 +8,11 @@
 /* Never NULL for a known type; its encode or decode is NULL where that direction does not exist. */
 const struct codec *codec_find(enum dtype t);
 
+/* MLX gives different codes on a CPU and on a GPU. Of its types of narrow floats the CPU's also depend on the
+ * type of the values that it is given (`from`; any that is not of 16 bits counts as float32). codec_find
+ * gives the CPU's for float32. */
+enum mlx_rounding { MLX_ROUNDING_CPU, MLX_ROUNDING_METAL };
+
+const struct codec *codec_find_mlx(enum dtype t, enum mlx_rounding rounding, enum dtype from);
+
 #endif

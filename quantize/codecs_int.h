@@ -3,7 +3,7 @@
 #ifndef QUANTIZE_CODECS_INT_H
 #define QUANTIZE_CODECS_INT_H
 
-#include "formats/codec.h"
+#include "quantize/codecs.h"
 
 /* codec_float.c: element types */
 void f32_encode(const float *x, void *dst, size_t nrow, size_t ncol, const float *weights);
@@ -84,5 +84,9 @@ void iq1_s_encode(const float *x, void *dst, size_t nrow, size_t ncol, const flo
 void iq1_s_decode(const void *src, float *x, size_t n);
 void iq1_m_encode(const float *x, void *dst, size_t nrow, size_t ncol, const float *weights);
 void iq1_m_decode(const void *src, float *x, size_t n);
+
+/* codec_affine.c, codec_narrow.c: MLX's types, with a bias and without */
+const struct codec *affine_codec(enum dtype t, enum mlx_rounding rounding);
+const struct codec *narrow_codec(enum dtype t, enum mlx_rounding rounding, enum dtype from);
 
 #endif
