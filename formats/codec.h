@@ -34,7 +34,7 @@ struct transcoder {
 
     /* n values, a multiple of the elements of both types' blocks. False when some block has no twin; then
      * what is in dst means nothing. */
-    bool (*convert)(const void *src, void *dst, size_t n);
+    bool (*convert)(const struct transcoder *t, const void *src, void *dst, size_t n);
 };
 
 #endif

@@ -156,7 +156,8 @@ static bool is_copy(const struct slot *slot, const struct plan_sink *sink)
 
 static bool is_transcoded(const struct slot *slot, const struct plan_sink *sink)
 {
-    return slot->tile.step->nop == 0 && sink->transcode && sink->transcode->from == slot->source->dtype;
+    return slot->tile.step->nop == 0 && sink->transcode.convert &&
+           sink->transcode.from == slot->source->dtype;
 }
 
 /* Whole rows, each matrix with its own weights. */
@@ -195,13 +196,13 @@ static void encode(const struct slot *slot, const struct plan_sink *sink, const 
 static void transcode(const struct slot *slot, const struct plan_sink *sink, const unsigned char *raw,
                       float *values, unsigned char *out)
 {
-    const struct transcoder *t = sink->transcode;
+    const struct transcoder *t = &sink->transcode;
     uint64_t n = max_u64(dtype_block_elems(t->from), dtype_block_elems(t->to));
 
-    if (t->convert(raw, out, (size_t)slot->tile.nelem))
+    if (t->convert(t, raw, out, (size_t)slot->tile.nelem))
         return;
     for (uint64_t i = 0; i < slot->tile.nelem; i += n) {
-        if (!t->convert(raw, out, (size_t)n)) {
+        if (!t->convert(t, raw, out, (size_t)n)) {
             slot->source->codec->decode(raw, values + i, (size_t)n);
             sink->codec->encode(values + i, out, 1, (size_t)n, NULL);
         }

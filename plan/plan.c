@@ -160,7 +160,7 @@ enum status plan_check(const struct plan *p, struct err *err)
         for (size_t k = 0; k < step->nsink; k++) {
             const struct plan_sink *sink = &step->sinks[k];
 
-            if (!sink->codec->encode || (sink->transcode && sink->transcode->to != sink->dtype) ||
+            if (!sink->codec->encode || (sink->transcode.convert && sink->transcode.to != sink->dtype) ||
                 !is_laid_out(p, step, sink))
                 return fail(err, E_BUG, "tensor %s: sink %zu is not laid out", step->name, k);
         }
@@ -220,7 +220,7 @@ static void hash_step(struct hash *h, const struct plan_step *step)
     for (size_t i = 0; i < step->nsink; i++) {
         const struct plan_sink *sink = &step->sinks[i];
         uint32_t dtype = sink->dtype;
-        bool transcodes = sink->transcode != NULL;
+        bool transcodes = sink->transcode.convert != NULL;
 
         HASH_VALUE(h, dtype);
         HASH_VALUE(h, sink->codec->variant);

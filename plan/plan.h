@@ -67,8 +67,8 @@ struct plan_place {
 struct plan_sink {
     enum dtype dtype;
     const struct codec *codec;
-    const struct transcoder *transcode; /* used on source blocks of its type, unless there are operations; or
-                                           NULL */
+    struct transcoder
+        transcode; /* used on source blocks of its type, unless there are operations; zeros: none */
     const float
         *weights; /* importance of each column, or NULL; borrowed. One vector for every `weight_rows` */
     uint64_t weight_rows; /* rows (an expert's matrix), one after the other; 0: one vector for all rows */

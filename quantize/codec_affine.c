@@ -14,20 +14,9 @@
 struct affine {
     uint32_t bits, group;
     enum dtype scale; /* of scales and biases */
-    uint32_t scale_bytes;
 };
 
 /* ---- encoding ---- */
-
-static void put_scale(const struct affine *a, float f, unsigned char *out)
-{
-    if (a->scale == DT_BF16)
-        floats_to_bf16(&f, out, 1);
-    else if (a->scale == DT_F16)
-        floats_to_f16(&f, out, 1);
-    else
-        memcpy(out, &f, sizeof f);
-}
 
 struct fit {
     float scale, bias;
@@ -79,26 +68,13 @@ static void encode(const struct affine *a, enum mlx_rounding rounding, const flo
                 codes[i] = (uint8_t)nearest_int(code_of(x[i], f, last));
         codes_pack(codes, a->group, a->bits, out);
         out += a->group * a->bits / 8;
-        put_scale(a, f.scale, out);
-        put_scale(a, f.bias, out + a->scale_bytes);
-        out += 2 * a->scale_bytes;
+        scale_put(a->scale, f.scale, out);
+        scale_put(a->scale, f.bias, out + scale_bytes(a->scale));
+        out += 2 * scale_bytes(a->scale);
     }
 }
 
 /* ---- decoding ---- */
-
-static float get_scale(const struct affine *a, const unsigned char *in)
-{
-    float f;
-
-    if (a->scale == DT_BF16)
-        floats_from_bf16(in, &f, 1);
-    else if (a->scale == DT_F16)
-        floats_from_f16(in, &f, 1);
-    else
-        memcpy(&f, in, sizeof f);
-    return f;
-}
 
 /* The arithmetic is that of the scale's type: the product is rounded, and the sum. */
 static float value_of(const struct affine *a, struct fit f, uint32_t code)
@@ -115,14 +91,14 @@ static void decode(const struct affine *a, const void *src, float *x, size_t n)
 
     for (size_t g = n / a->group; g > 0; g--, x += a->group) {
         const unsigned char *scales = in + a->group * a->bits / 8;
-        struct fit f = {get_scale(a, scales), get_scale(a, scales + a->scale_bytes)};
+        struct fit f = {scale_get(a->scale, scales), scale_get(a->scale, scales + scale_bytes(a->scale))};
 
         codes_unpack(in, a->group, a->bits, codes);
         for (uint32_t k = 0; nlevel <= a->group && k < nlevel; k++)
             levels[k] = value_of(a, f, k);
         for (uint32_t i = 0; i < a->group; i++)
             x[i] = nlevel <= a->group ? levels[codes[i]] : value_of(a, f, codes[i]);
-        in = scales + 2 * a->scale_bytes;
+        in = scales + 2 * scale_bytes(a->scale);
     }
 }
 
@@ -130,9 +106,9 @@ static void decode(const struct affine *a, const void *src, float *x, size_t n)
 
 /* Of the packed types those with a bias. */
 #define X(id, name, gguf, st, elems, bits)
-#define TYPE_1(id, bits, group, scale, scale_bits)
-#define TYPE_2(id, bits, group, scale, scale_bits)                                                           \
-    static const struct affine id = {bits, group, DT_##scale, (scale_bits) / 8};                             \
+#define TYPE_1(id, bits, group, scale)
+#define TYPE_2(id, bits, group, scale)                                                                       \
+    static const struct affine id = {bits, group, DT_##scale};                                               \
     static void id##_encode(const float *x, void *dst, size_t nrow, size_t ncol, const float *weights)       \
     {                                                                                                        \
         (void)weights;                                                                                       \
@@ -147,8 +123,7 @@ static void decode(const struct affine *a, const void *src, float *x, size_t n)
     {                                                                                                        \
         decode(&id, src, x, n);                                                                              \
     }
-#define PACKED(id, name, bits, group, scale, scale_bits, nscale)                                             \
-    TYPE_##nscale(id, bits, group, scale, scale_bits)
+#define PACKED(id, name, bits, group, scale, scale_bits, nscale) TYPE_##nscale(id, bits, group, scale)
 #include "formats/dtype.def"
 
 #define ROWS_1(id)

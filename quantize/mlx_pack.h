@@ -14,6 +14,35 @@ static inline float round_to(enum dtype t, float f)
     return t == DT_F16 ? f32_from_f16(f16_from_f32(f)) : f;
 }
 
+/* A scale or bias in a block: bf16, f16 or f32. */
+static inline uint32_t scale_bytes(enum dtype t)
+{
+    return t == DT_F32 ? 4 : 2;
+}
+
+static inline void scale_put(enum dtype t, float f, unsigned char *out)
+{
+    if (t == DT_BF16)
+        floats_to_bf16(&f, out, 1);
+    else if (t == DT_F16)
+        floats_to_f16(&f, out, 1);
+    else
+        memcpy(out, &f, sizeof f);
+}
+
+static inline float scale_get(enum dtype t, const unsigned char *in)
+{
+    float f;
+
+    if (t == DT_BF16)
+        floats_from_bf16(in, &f, 1);
+    else if (t == DT_F16)
+        floats_from_f16(in, &f, 1);
+    else
+        memcpy(&f, in, sizeof f);
+    return f;
+}
+
 /* n codes (a multiple of 8), the first in the lowest bits of the first byte, each right behind the last:
  * eight of them take as many bytes as one has bits. */
 static inline void codes_pack(const uint8_t *codes, uint32_t n, uint32_t bits, unsigned char *out)

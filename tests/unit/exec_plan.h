@@ -215,16 +215,18 @@ static inline void write_by_definition(const struct plan *p, const struct plan_s
     unsigned char *raw = malloc(step->nelem * 8);
     float *values = malloc(step->nelem * sizeof *values);
     uint64_t first = 0, ncol = step->shape[step->rank - 1];
+    uint64_t from = 0;
     bool copied = step->nop == 0;
 
     assert_true(raw && values);
     for (size_t i = 0; i < step->nview; i++) {
         const struct plan_source *src = &p->sources[step->views[i].source];
 
-        gather_by_definition(p, &step->views[i], raw);
-        src->codec->decode(raw, values + first, view_nelem(&step->views[i]));
+        gather_by_definition(p, &step->views[i], raw + from);
+        src->codec->decode(raw + from, values + first, view_nelem(&step->views[i]));
         first += view_nelem(&step->views[i]);
-        copied = copied && src->dtype == sink->dtype && step->nview == 1;
+        from += bytes_of(src->dtype, view_nelem(&step->views[i]));
+        copied = copied && src->dtype == sink->dtype;
     }
     for (uint32_t i = 0; i < step->nop; i++)
         op_apply(step->ops[i], values, step->nelem);

@@ -60,8 +60,8 @@ static void assert_part(enum dtype t, uint32_t k, const unsigned char *blocks, s
     take_part(t, k, blocks, n, got);
     for (size_t i = 0; i < nbyte; i++)
         if (got[i] != want[i])
-            fail_msg("%s: byte %zu of %s: %02x, not %02x", dtype_name(t), i,
-                     dtype_parts(t)->part[k].suffix, got[i], want[i]);
+            fail_msg("%s: byte %zu of %s: %02x, not %02x", dtype_name(t), i, dtype_parts(t)->part[k].suffix,
+                     got[i], want[i]);
     free(got);
 }
 
