@@ -90,7 +90,8 @@ static uint8_t encode_group_metal(const struct narrow *t, const float *x, uint8_
 {
     float scale = peak(x, (int)t->group) / t->most;
     uint8_t byte = t->scale_e4m3 ? e4m3_from_f32(scale) : e8m0_metal(scale);
-    float factor = 1.0f / (t->scale_e4m3 ? f32_from_e4m3(byte) : f32_from_e8m0(byte));
+    float divisor = t->scale_e4m3 ? f32_from_e4m3(byte) : f32_from_e8m0(byte);
+    float factor = divisor == 0.0f ? 0.0f : 1.0f / divisor;
 
     for (uint32_t i = 0; i < t->group; i++)
         codes[i] = t->bits == 4 ? e2m1_metal(x[i] * factor) : e4m3_from_f32(x[i] * factor);

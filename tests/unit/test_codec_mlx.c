@@ -202,11 +202,149 @@ static void test_files(void **state)
     free(x);
 }
 
+/* ---- the edges ---- */
+
+/* A group's first codes and numbers as they are stored. */
+struct edge {
+    const char *what;
+    float first, second, rest; /* of the group */
+    int codes[3];              /* theirs */
+    float scale, bias;
+};
+
+static void check_edges(enum dtype t, enum mlx_rounding rounding, const struct edge *edges, size_t n)
+{
+    uint32_t group = dtype_block_elems(t), bits = dtype_parts(t)->part[0].nbytes * 8 / group;
+
+    for (size_t e = 0; e < n; e++) {
+        unsigned char block[GROUP * 5];
+        float x[GROUP], scales[2];
+        uint64_t row;
+
+        for (uint32_t i = 0; i < group; i++)
+            x[i] = i == 0 ? edges[e].first : i == 1 ? edges[e].second : edges[e].rest;
+        codec_find_mlx(t, rounding, DT_F32)->encode(x, block, 1, group, NULL);
+        memcpy(&row, block, sizeof row);
+        codec_find(dtype_parts(t)->part[1].dtype)->decode(block + dtype_parts(t)->part[0].nbytes, scales, 2);
+        for (uint32_t i = 0; i < 3; i++)
+            if ((int)(row >> i * bits & ((1u << bits) - 1)) != edges[e].codes[i])
+                fail_msg("%s: code %u: %d, not %d", edges[e].what, i,
+                         (int)(row >> i * bits & ((1u << bits) - 1)), edges[e].codes[i]);
+        if (float_bits(scales[0]) != float_bits(edges[e].scale) || scales[1] != edges[e].bias)
+            fail_msg("%s: %a, %a, not %a, %a", edges[e].what, (double)scales[0], (double)scales[1],
+                     (double)edges[e].scale, (double)edges[e].bias);
+    }
+}
+
+static void test_edges(void **state)
+{
+    static const struct edge zeros[] = {{"zeros", 0, 0, 0, {0, 0, 0}, -1e-7f, 0}};
+    static const struct edge zeros_bf16[] = {{"zeros", 0, 0, 0, {0, 0, 0}, -0x1.aep-24f, 0}};
+    static const struct edge zeros_f16[] = {{"zeros", 0, 0, 0, {0, 0, 0}, -0x1p-23f, 0}};
+    static const struct edge both[] = {
+        {"one -1", -1, 0, 0, {0, 15, 15}, 1.0f / 15, -1},  {"one +1", 1, 0, 0, {0, 15, 15}, -1.0f / 15, 1},
+        {"symmetric", 1, -1, 0, {0, 14, 7}, -1.0f / 7, 1}, {"tiny", 4e-8f, -4e-8f, 0, {0, 0, 0}, -1e-7f, 0},
+        {"constant", 2, 2, 2, {0, 0, 0}, -1e-7f, 2},
+    };
+    static const struct edge cpu[] = {
+        {"negative", -3, -1, -1, {0, 15, 15}, 3.0f / 22, -3},
+        {"half", 15, 0, 0.5f, {0, 15, 14}, -1, 15},
+        {"half", 15, 0, 2.5f, {0, 15, 12}, -1, 15},
+    };
+    static const struct edge metal[] = {
+        {"negative", -3, -1, -1, {0, 10, 10}, 3.0f / 15, -3},
+        {"half", 15, 0, 0.5f, {0, 15, 15}, -1, 15},
+        {"half", 15, 0, 2.5f, {0, 15, 13}, -1, 15},
+    };
+    static const struct edge two_bits[] = {{"clipped", 1, -1, 0, {0, 3, 2}, -0.5f, 1}};
+
+    (void)state;
+    for (int rounding = MLX_ROUNDING_CPU; rounding <= MLX_ROUNDING_METAL; rounding++) {
+        check_edges(DT_AFFINE4_G32_F32, (enum mlx_rounding)rounding, zeros, 1);
+        check_edges(DT_AFFINE3_G64_BF16, (enum mlx_rounding)rounding, zeros_bf16, 1);
+        check_edges(DT_AFFINE8_G128_F16, (enum mlx_rounding)rounding, zeros_f16, 1);
+        check_edges(DT_AFFINE4_G64_F32, (enum mlx_rounding)rounding, both, ARRAY_LEN(both));
+        check_edges(DT_AFFINE2_G32_F32, (enum mlx_rounding)rounding, two_bits, 1);
+    }
+    check_edges(DT_AFFINE4_G64_F32, MLX_ROUNDING_CPU, cpu, ARRAY_LEN(cpu));
+    check_edges(DT_AFFINE4_G64_F32, MLX_ROUNDING_METAL, metal, ARRAY_LEN(metal));
+}
+
+/* Codes of the first ten values of a group and its scale. */
+static void check_narrow(enum dtype t, enum mlx_rounding rounding, const float first[10], const char *codes,
+                         int scale)
+{
+    unsigned char block[33];
+    char got[21];
+    float x[32] = {0};
+
+    memcpy(x, first, 10 * sizeof *first);
+    codec_find_mlx(t, rounding, DT_F32)->encode(x, block, 1, dtype_block_elems(t), NULL);
+    for (int i = 0; i < 5; i++)
+        snprintf(got + 2 * i, 3, "%x%x", block[i] & 15, block[i] >> 4);
+    if (strcmp(got, codes) != 0 || block[dtype_parts(t)->part[0].nbytes] != scale)
+        fail_msg("%s: %s %d, not %s %d", dtype_name(t), got, block[dtype_parts(t)->part[0].nbytes], codes,
+                 scale);
+}
+
+/* Halves between two codes: down on a CPU, to the even code on a GPU. */
+static void test_narrow_edges(void **state)
+{
+    static const float ties[] = {6, 0.25f, -0.75f, 1.25f, 1.75f, 2.5f, -3.5f, 5, -0.1f, 0}, zeros[10],
+                       over[] = {8.4f, 1, 2, 3, 4, -8.4f, 0, 0, 0, 0},
+                       infinite[] = {INFINITY, 1, 0, 0, 0, 0, 0, 0, 0, 0};
+    static const enum dtype fours[] = {DT_MXFP4_MLX, DT_NVFP4_MLX};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(fours); i++) {
+        int one = i == 0 ? 127 : 0x38;
+
+        check_narrow(fours[i], MLX_ROUNDING_CPU, ties, "709234d600", one);
+        check_narrow(fours[i], MLX_ROUNDING_METAL, ties, "70a244e680", one);
+        check_narrow(fours[i], MLX_ROUNDING_CPU, zeros, "0000000000", i == 0 ? 127 : 0);
+        check_narrow(fours[i], MLX_ROUNDING_METAL, zeros, "0000000000", 0);
+    }
+    check_narrow(DT_MXFP4_MLX, MLX_ROUNDING_CPU, over, "72456f0000", 127); // 2^0.49 beyond 6
+    check_narrow(DT_MXFP4_MLX, MLX_ROUNDING_METAL, infinite, "7777777777", 255);
+    check_narrow(DT_MXFP8, MLX_ROUNDING_CPU, zeros, "0000000000", 127);
+    check_narrow(DT_MXFP8, MLX_ROUNDING_METAL, zeros, "0000000000", 0);
+}
+
+/* What is not finite spoils its group alone. */
+static void test_not_finite(void **state)
+{
+    static const float odd[] = {INFINITY, -INFINITY, NAN, 3e38f, -3e38f};
+
+    (void)state;
+    for (int t = 0; t < DT_COUNT; t++) {
+        uint32_t group = dtype_block_elems((enum dtype)t);
+        uint64_t nbytes = 0;
+
+        if (dtype_parts((enum dtype)t)->n == 1)
+            continue;
+        assert_true(dtype_nbytes((enum dtype)t, group, &nbytes));
+        for (int rounding = MLX_ROUNDING_CPU; rounding <= MLX_ROUNDING_METAL; rounding++) {
+            const struct codec *codec = codec_find_mlx((enum dtype)t, (enum mlx_rounding)rounding, DT_BF16);
+            unsigned char blocks[GROUP * 10], clean[GROUP * 5];
+            float x[2 * GROUP], back[2 * GROUP];
+
+            for (uint32_t i = 0; i < 2 * group; i++)
+                x[i] = (float)i;
+            codec->encode(x + group, clean, 1, group, NULL);
+            for (uint32_t i = 0; i < group; i++)
+                x[i] = odd[i % ARRAY_LEN(odd)];
+            codec->encode(x, blocks, 1, 2 * (size_t)group, NULL);
+            assert_memory_equal(blocks + nbytes, clean, nbytes);
+            codec->decode(blocks, back, 2 * (size_t)group);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cases),
-        cmocka_unit_test(test_files),
+        cmocka_unit_test(test_cases),        cmocka_unit_test(test_files),      cmocka_unit_test(test_edges),
+        cmocka_unit_test(test_narrow_edges), cmocka_unit_test(test_not_finite),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -94,6 +94,49 @@ static void test_safetensors_table(void **state)
     assert_null(dtype_st_name(DT_Q4_K));
 }
 
+/* Parts make up blocks; MLX's rows are whole words. */
+static void test_parts(void **state)
+{
+    size_t npacked = 0;
+
+    (void)state;
+    for (int t = 0; t < DT_COUNT; t++) {
+        const struct dtype_parts *parts = dtype_parts((enum dtype)t);
+        uint64_t ncol = 256, whole = 0, sum = 0;
+
+        assert_true(dtype_nbytes((enum dtype)t, ncol, &whole));
+        assert_in_range(parts->n, 1, DTYPE_MAX_PARTS);
+        for (uint32_t k = 0; k < parts->n; k++)
+            sum += dtype_part_nbytes((enum dtype)t, k, ncol);
+        assert_int_equal(sum, whole);
+        if (parts->n == 1) {
+            assert_null(parts->part[0].suffix);
+            assert_int_equal(parts->part[0].dtype, t);
+            continue;
+        }
+        npacked++;
+        assert_int_equal(dtype_gguf_id((enum dtype)t), -1);
+        assert_null(dtype_st_name((enum dtype)t));
+        for (uint32_t k = 0; k < parts->n; k++) {
+            static const char *const suffixes[] = {"weight", "scales", "biases"};
+            uint64_t nbytes;
+
+            assert_string_equal(parts->part[k].suffix, suffixes[k]);
+            assert_non_null(dtype_st_name(parts->part[k].dtype));
+            assert_true(dtype_nbytes(parts->part[k].dtype, dtype_part_cols((enum dtype)t, k, ncol), &nbytes));
+            assert_int_equal(nbytes, dtype_part_nbytes((enum dtype)t, k, ncol));
+        }
+    }
+    assert_int_equal(npacked, 6 * 3 * 3 + 3);
+    assert_int_equal(dtype_part_cols(DT_AFFINE3_G64_F16, 0, 1024), 96);
+    assert_int_equal(dtype_part_cols(DT_AFFINE3_G64_F16, 2, 1024), 16);
+    assert_int_equal(dtype_parts(DT_AFFINE3_G64_F16)->part[2].dtype, DT_F16);
+    assert_int_equal(dtype_part_cols(DT_NVFP4_MLX, 0, 1024), 128);
+    assert_int_equal(dtype_part_cols(DT_NVFP4_MLX, 1, 1024), 64);
+    assert_int_equal(dtype_parts(DT_NVFP4_MLX)->n, 2);
+    assert_int_equal(dtype_parts(DT_NVFP4_MLX)->part[1].dtype, DT_U8);
+}
+
 static void test_names_are_unique_and_case_free(void **state)
 {
     (void)state;
@@ -134,6 +177,7 @@ int main(void)
         cmocka_unit_test(test_safetensors_table),
         cmocka_unit_test(test_names_are_unique_and_case_free),
         cmocka_unit_test(test_nbytes),
+        cmocka_unit_test(test_parts),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

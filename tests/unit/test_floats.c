@@ -203,6 +203,27 @@ static void test_eight_bits(void **state)
     assert_true(f32_from_e5m2(0x7b) == 57344.0f);
 }
 
+/* Every E4M3 value, the middle of each and the next, which goes to the even one, and what lies beside it. */
+static void test_to_e4m3(void **state)
+{
+    (void)state;
+    for (uint32_t b = 0; b < 0x7e; b++) {
+        float low = f32_from_e4m3((uint8_t)b), middle = (low + f32_from_e4m3((uint8_t)(b + 1))) / 2.0f;
+
+        assert_int_equal(e4m3_from_f32(low), b);
+        assert_int_equal(e4m3_from_f32(-low), b | 0x80);
+        assert_int_equal(e4m3_from_f32(middle), b + b % 2);
+        assert_int_equal(e4m3_from_f32(-middle), (b + b % 2) | 0x80);
+        assert_int_equal(e4m3_from_f32(nextafterf(middle, 0.0f)), b);
+        assert_int_equal(e4m3_from_f32(nextafterf(middle, INFINITY)), b + 1);
+    }
+    assert_int_equal(e4m3_from_f32(448.0f), 0x7e);
+    assert_int_equal(e4m3_from_f32(470.0f), 0x7e);
+    assert_int_equal(e4m3_from_f32(-INFINITY), 0xfe);
+    assert_int_equal(e4m3_from_f32(0x1p-149f), 0);
+    assert_int_equal(e4m3_from_f32(NAN) & 0x7f, 0x7f);
+}
+
 /* Arrays at odd addresses, and no byte beyond their end. */
 static void test_arrays(void **state)
 {
@@ -241,7 +262,8 @@ int main(void)
         cmocka_unit_test(test_f16_to_f32), cmocka_unit_test(test_bf16_to_f32),
         cmocka_unit_test(test_f32_to_f16), cmocka_unit_test(test_f32_to_bf16),
         cmocka_unit_test(test_f32_spread), cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_eight_bits), cmocka_unit_test(test_arrays),
+        cmocka_unit_test(test_eight_bits), cmocka_unit_test(test_to_e4m3),
+        cmocka_unit_test(test_arrays),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
