@@ -20,7 +20,6 @@ struct hparams {
     uint64_t n_layer;   /* of the trunk */
     uint64_t promised;  /* head layers that the config promises */
     uint64_t n_mtp;     /* head layers that the output has; set by whoever plans it */
-    uint32_t file_type; /* general.file_type; set likewise */
     struct {
         bool set;
         uint64_t value;

@@ -2,9 +2,8 @@
 #include <strings.h>
 
 #include "cli/cmd.h"
-#include "cli/quantize_opts.h"
+#include "cli/ladder.h"
 #include "cli/run.h"
-#include "cli/tty.h"
 #include "convert/convert.h"
 
 #define METADATA_MAX (16 * MIB)
@@ -12,9 +11,8 @@
 struct options {
     struct opt_common common;
     struct run_options run;
-    struct quantize_opts quantize;
-    const char *out, *type, *name, *pre;
-    int mtp;
+    struct rung_options rung;
+    const char *out, *type, *ladder, *name, *pre;
     bool mmproj;
     struct opt_list metadata, allow_unknown;
 };
@@ -24,8 +22,6 @@ static const struct {
     const char *name;
     enum dtype type;
 } file_types[] = {{"auto", DT_COUNT}, {"f32", DT_F32}, {"f16", DT_F16}, {"bf16", DT_BF16}, {"q8_0", DT_Q8_0}};
-static const char *const mtp_choices[] = {"auto", "keep", "drop", "only", NULL};
-static const enum mtp_mode mtp_modes[] = {MTP_AUTO, MTP_KEEP, MTP_DROP, MTP_ONLY};
 
 static const struct opt table[] = {
     {.name = "output",
@@ -33,22 +29,24 @@ static const struct opt table[] = {
      .kind = OPT_PATH,
      OPT_FIELD(struct options, out),
      .arg = "OUT.gguf",
-     .help = "the file to write; a folder, or a path that ends in /: the file is named after the model"},
+     .help =
+         "the file to write, in whose name {type} stands for the type; a folder, or a path that ends in /: "
+         "the file is named after the model"},
     {.name = "type",
      .letter = 't',
      .kind = OPT_STR,
      OPT_FIELD(struct options, type),
      .arg = "TYPE",
-     .preset = "auto",
-     .help = "auto (the checkpoint's own type), f32, f16, bf16 or q8_0; or a recipe that quantizes, such as "
-             "Q4_K_M "
-             "(\"scion recipe list\")"},
+     .help = "auto (the checkpoint's own type, if nothing is said), f32, f16, bf16 or q8_0; or a recipe that "
+             "quantizes, such as Q4_K_M (\"scion recipe list\"); several, separated by commas, make as many "
+             "files from one reading"},
+    OPT_ROW_LADDER(struct options, ladder),
     {.name = "mtp",
      .kind = OPT_ENUM,
-     OPT_FIELD(struct options, mtp),
+     OPT_FIELD(struct options, rung.mtp),
      .arg = "MODE",
      .preset = "auto",
-     .choices = mtp_choices,
+     .choices = rung_mtp_choices,
      .help = "multi-token-prediction head: keep what is there (auto), the same and fail when it is missing "
              "(keep), "
              "leave it out (drop), or write the head alone (only)"},
@@ -79,7 +77,7 @@ static const struct opt table[] = {
      OPT_FIELD(struct options, allow_unknown),
      .arg = "NAME",
      .help = "leave out an unknown tensor of that name (a shell pattern) instead of failing"},
-    OPT_ROWS_QUANTIZE(struct options),
+    OPT_ROWS_QUANTIZE(struct options, rung.quantize),
     OPT_ROWS_RUN(struct options),
     OPT_ROWS_COMMON(struct options),
     {0},
@@ -98,6 +96,7 @@ static const struct cmd_example example[] = {
     {"scion convert Qwen3.5-9B -o qwen3.5-9b.gguf", "in the checkpoint's own type"},
     {"scion convert Qwen3.5-9B -o out/ --type q8_0", "named by rule: out/Qwen3.5-9B-Q8_0.gguf"},
     {"scion convert Qwen3.5-9B -o q4.gguf --type Q4_K_M", "converted and quantized in one pass"},
+    {"scion convert Qwen3.5-9B -o 'out/q-{type}.gguf' --type bf16,Q6_K,Q4_K_M", "three files at once"},
     {"scion convert Qwen3.5-9B -o head.gguf --mtp only", "the draft head alone"},
     {"scion convert Qwen3.5-9B -o x.gguf --dry-run", "what would be written"},
     {0},
@@ -132,8 +131,8 @@ static enum status make_plan(struct plan *plan, struct source **source, const ch
     return s == OK ? convert_to_gguf(plan, *source, c, err) : s;
 }
 
-static enum status plan_and_run(const struct options *o, const char *path, struct convert_options *c,
-                                struct quantize_job *job, struct err *err)
+static enum status plan_and_run(const struct options *o, const char *path, const struct ladder *l,
+                                struct convert_options *c, struct err *err)
 {
     struct authorship_overrides overrides = {0};
     struct source *source = NULL;
@@ -145,28 +144,31 @@ static enum status plan_and_run(const struct options *o, const char *path, struc
     enum status s = read_overrides(o, &overrides, &plan.notes, err);
     if (s == OK)
         s = make_plan(&plan, &source, path, c, err);
-    if (s == OK)
-        s = o->quantize.explain ? tty_print(&job->explanation, err)
-                                : run_plan("convert", &plan, &o->run, &o->common, err);
+    if (s != OK)
+        run_notes("convert", &plan, &o->common);
+    else
+        s = o->rung.quantize.explain ? ladder_print_explanations(l, err)
+                                     : run_plan("convert", &plan, &o->run, &o->common, err);
     plan_free(&plan);
     source_close(source);
     return s;
 }
 
-/* --type as a file type, or as a recipe's name. */
-static enum status read_type(const struct options *o, struct convert_options *c, struct quantize_job *job,
-                             struct err *err)
+/* ---- rungs ---- */
+
+/* A type as a file type of the reference converter's; every other one is a recipe. */
+static bool is_file_type(const struct ladder_rung *rung, enum dtype *type)
 {
-    for (size_t i = 0; i < ARRAY_LEN(file_types) && !o->quantize.recipe; i++) {
-        if (strcasecmp(o->type, file_types[i].name) == 0) {
-            c->type = file_types[i].type;
-            return OK;
+    *type = DT_COUNT;
+    if (!rung->type)
+        return !rung->options.quantize.recipe;
+    for (size_t i = 0; i < ARRAY_LEN(file_types) && !rung->options.quantize.recipe; i++) {
+        if (strcasecmp(rung->type, file_types[i].name) == 0) {
+            *type = file_types[i].type;
+            return true;
         }
     }
-    bool preset = strcmp(o->type, "auto") == 0;
-    c->type = DT_COUNT;
-    c->quantize = &job->options;
-    return quantize_job_open(job, &o->quantize, preset ? NULL : o->type, err);
+    return false;
 }
 
 static bool wants_quantization(const struct quantize_opts *q)
@@ -175,13 +177,47 @@ static bool wants_quantization(const struct quantize_opts *q)
            q->mtp_type || q->keeps.n || q->pure || q->leave_output || q->explain;
 }
 
+static enum status fill_rung(const struct options *o, struct ladder *l, struct ladder_rung *from,
+                             struct convert_rung *to, struct err *err)
+{
+    *to = (struct convert_rung){
+        .out = from->out,
+        .tag = ladder_tag(from),
+        .label = from->label,
+        .mtp = (enum mtp_mode)from->options.mtp,
+    };
+    if (o->mmproj && to->mtp != MTP_AUTO)
+        return fail(err, E_USAGE, "--mmproj and --mtp exclude each other: a vision tower has no head");
+    if (!is_file_type(from, &to->type)) {
+        to->quantize = &from->job.options;
+        return ladder_open_job(l, from, from->type, err);
+    }
+    if (to->type == DT_COUNT)
+        to->tag = NULL;
+    if (from->own_quantize || (l->n == 1 && wants_quantization(&from->options.quantize)))
+        return fail(err, E_USAGE,
+                    "%s%s--type %s does not quantize: --imatrix, --tensor-type and their like need a recipe, "
+                    "such as Q4_K_M",
+                    from->label ? from->label : "", from->label ? ": " : "",
+                    from->type ? from->type : "auto");
+    return OK;
+}
+
 static enum status run(const struct opt_line *line, struct err *err)
 {
     const struct options *o = line->options;
-    struct quantize_job job = {0};
+    struct ladder_request q = {o->ladder, o->type, o->out, &o->rung};
+    struct ladder ladder = {.arena = line->arena};
+    struct convert_rung *rungs = NULL;
+    enum status s = ladder_read(&ladder, &q, err);
+
+    if (s == OK && !(rungs = arena_array(line->arena, ladder.n, sizeof *rungs)))
+        s = fail_nomem(err);
+    for (size_t i = 0; i < ladder.n && s == OK; i++)
+        s = fill_rung(o, &ladder, &ladder.rungs[i], &rungs[i], err);
     struct convert_options c = {
-        .out = o->out,
-        .mtp = mtp_modes[o->mtp],
+        .rungs = rungs,
+        .nrung = ladder.n,
         .mmproj = o->mmproj,
         .split_max_bytes = o->run.split_max_size,
         .split_max_tensors = o->run.split_max_tensors,
@@ -190,20 +226,9 @@ static enum status run(const struct opt_line *line, struct err *err)
         .allow_unknown = o->allow_unknown.item,
         .nallow_unknown = o->allow_unknown.n,
     };
-
-    if (!o->out)
-        return fail(err, E_USAGE, "-o OUT.gguf is missing: where to write");
-    if (o->mmproj && mtp_modes[o->mtp] != MTP_AUTO)
-        return fail(err, E_USAGE, "--mmproj and --mtp exclude each other: a vision tower has no head");
-    enum status s = read_type(o, &c, &job, err);
-    if (s == OK && !c.quantize && wants_quantization(&o->quantize))
-        s = fail(err, E_USAGE,
-                 "--type %s does not quantize: --imatrix, --tensor-type and their like need a recipe, such "
-                 "as Q4_K_M",
-                 o->type);
     if (s == OK)
-        s = plan_and_run(o, line->args[0], &c, &job, err);
-    quantize_job_close(&job);
+        s = plan_and_run(o, line->args[0], &ladder, &c, err);
+    ladder_close(&ladder);
     return s;
 }
 

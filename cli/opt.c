@@ -208,6 +208,35 @@ static enum status set_presets(struct opt_line *line, struct err *err)
     return OK;
 }
 
+static size_t field_size(enum opt_kind kind)
+{
+    switch (kind) {
+    case OPT_HELP:
+        return 0;
+    case OPT_FLAG:
+        return sizeof(bool);
+    case OPT_STR:
+    case OPT_PATH:
+        return sizeof(const char *);
+    case OPT_U64:
+    case OPT_SIZE:
+    case OPT_SIZE10:
+        return sizeof(uint64_t);
+    case OPT_ENUM:
+        return sizeof(int);
+    case OPT_REPEAT:
+        return sizeof(struct opt_list);
+    }
+    return 0;
+}
+
+void opt_inherit(const struct opt_line *line, const void *base)
+{
+    for (const struct opt *o = line->table; o->name; o++)
+        if (!line->seen[o - line->table])
+            memcpy((char *)line->options + o->offset, (const char *)base + o->offset, field_size(o->kind));
+}
+
 /* The option at argv[*at], which is moved past its value. */
 static enum status parse_option(struct opt_line *line, int argc, char **argv, int *at, struct err *err)
 {

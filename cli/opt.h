@@ -55,6 +55,9 @@ struct opt_line {
  * value may be its own argument or follow '='. E_USAGE, E_NOMEM. */
 enum status opt_parse(struct opt_line *line, int argc, char **argv, struct err *err);
 
+/* Gives what the line did not name the value that it has in `base`, a struct of the same type. */
+void opt_inherit(const struct opt_line *line, const void *base);
+
 /* Whether the line itself named the option; the table must have it. */
 bool opt_given(const struct opt_line *line, const char *name);
 

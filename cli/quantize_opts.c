@@ -33,7 +33,7 @@ static enum status read_overrides(struct recipe_overrides *to, const struct quan
 }
 
 enum status quantize_job_open(struct quantize_job *job, const struct quantize_opts *o, const char *name,
-                              struct err *err)
+                              const struct imatrix *loaded, struct err *err)
 {
     enum status s = OK;
 
@@ -44,12 +44,14 @@ enum status quantize_job_open(struct quantize_job *job, const struct quantize_op
     s = recipe_load(&job->recipe, o->recipe ? o->recipe : name, err);
     if (s == OK)
         s = read_overrides(&job->overrides, o, err);
-    if (s == OK && o->imatrix)
+    if (s == OK && o->imatrix && !loaded)
         s = imatrix_load(&job->imatrix, o->imatrix, err);
     job->options = (struct quantize_options){
         .recipe = job->recipe,
         .overrides = &job->overrides,
-        .imatrix = o->imatrix ? &job->imatrix : NULL,
+        .imatrix = loaded       ? loaded
+                   : o->imatrix ? &job->imatrix
+                                : NULL,
         .missing = missing[o->missing],
         .explain = o->explain,
         .explanation = &job->explanation,

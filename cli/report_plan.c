@@ -9,12 +9,12 @@ static struct tensor sink_tensor(const struct plan_step *step, const struct plan
 {
     struct tensor t = {.name = step->name,
                        .dtype = sink->dtype,
-                       .rank = step->rank,
+                       .rank = step->rank - sink->trimmed,
                        .file = sink->place[0].out,
                        .off = sink->place[0].off,
                        .nbytes = sink->nbytes};
 
-    memcpy(t.shape, step->shape, sizeof t.shape);
+    memcpy(t.shape, step->shape + sink->trimmed, t.rank * sizeof t.shape[0]);
     return t;
 }
 
@@ -30,6 +30,32 @@ static struct report_totals count_all(const struct plan *p)
         }
     }
     return totals;
+}
+
+/* One set of files: the outputs [first, end). */
+struct set {
+    size_t first, end;
+    struct report_totals totals;
+    uint64_t nbytes; /* of the files */
+};
+
+/* Zero it for the first one; false after the last. */
+static bool next_set(const struct plan *p, struct set *set)
+{
+    *set = (struct set){.first = set->end, .end = set->end};
+    if (set->first == p->nout)
+        return false;
+    for (; set->end < p->nout && p->outs[set->end].set == p->outs[set->first].set; set->end++)
+        set->nbytes += p->outs[set->end].nbytes;
+    for (size_t i = 0; i < p->nstep; i++) {
+        for (size_t k = 0; k < p->steps[i].nsink; k++) {
+            struct tensor t = sink_tensor(&p->steps[i], &p->steps[i].sinks[k]);
+
+            if (t.file >= set->first && t.file < set->end)
+                report_count(&set->totals, &t);
+        }
+    }
+    return true;
 }
 
 static uint64_t file_bytes(const struct plan *p)
@@ -71,16 +97,43 @@ static void add_dropped(struct buf *out, const struct plan *p, bool verbose)
     }
 }
 
-void report_plan_text(struct buf *out, const struct plan *p, const struct exec_memory *memory, bool verbose)
+static void add_set_path(struct buf *out, const struct plan *p, const struct set *set)
 {
-    struct report_totals totals = count_all(p);
-    char size[TTY_NUMBER_MAX];
+    add_path(out, p->outs[set->first].path);
+    if (set->end - set->first > 1)
+        buf_printf(out, " and %zu more", set->end - set->first - 1);
+}
 
+/* Of a ladder: a row for each of its rungs. */
+static void add_sets(struct buf *out, const struct plan *p)
+{
+    struct set set = {0};
+
+    buf_printf(out, "%14s  %8s  %7s  %11s  %s\n", "bytes", "GB", "tensors", "bits/weight", "file");
+    while (next_set(p, &set)) {
+        buf_printf(out, "%14" PRIu64 "  %8.2f  %7" PRIu64 "  %11.2f  ", set.nbytes, (double)set.nbytes / 1e9,
+                   set.totals.ntensor, report_bits_per_weight(&set.totals));
+        add_set_path(out, p, &set);
+        buf_add_char(out, '\n');
+    }
+    buf_add_char(out, '\n');
+}
+
+static void add_files(struct buf *out, const struct plan *p)
+{
     for (size_t i = 0; i < p->nout; i++) {
         buf_printf(out, "%-14s", "file");
         add_path(out, p->outs[i].path);
         buf_printf(out, ", %" PRIu64 " bytes\n", p->outs[i].nbytes);
     }
+}
+
+void report_plan_text(struct buf *out, const struct plan *p, const struct exec_memory *memory, bool verbose)
+{
+    struct report_totals totals = count_all(p);
+    char size[TTY_NUMBER_MAX];
+
+    (plan_has_sets(p) ? add_sets : add_files)(out, p);
     if (p->nout > 1)
         buf_printf(out, "%-14s%zu, %" PRIu64 " bytes\n", "files", p->nout, file_bytes(p));
     buf_printf(out, "%-14s%" PRIu64 ", %.2f bits/weight\n", "tensors", totals.ntensor,
@@ -91,14 +144,15 @@ void report_plan_text(struct buf *out, const struct plan *p, const struct exec_m
     report_types_text(out, &totals);
 }
 
-void report_plan_line(struct buf *out, const struct plan *p)
+void report_plan_lines(struct buf *out, const struct plan *p)
 {
+    struct set set = {0};
     char size[TTY_NUMBER_MAX];
 
-    add_path(out, p->outs[0].path);
-    if (p->nout > 1)
-        buf_printf(out, " and %zu more", p->nout - 1);
-    buf_printf(out, ": %zu tensors, %s\n", p->nstep, tty_bytes(file_bytes(p), size));
+    while (next_set(p, &set)) {
+        add_set_path(out, p, &set);
+        buf_printf(out, ": %" PRIu64 " tensors, %s\n", set.totals.ntensor, tty_bytes(set.nbytes, size));
+    }
 }
 
 /* ---- JSON ---- */
@@ -136,9 +190,31 @@ static void put_tensors(struct json_writer *w, const struct plan *p)
 
             json_open(w, '{');
             report_tensor_members(w, &t);
+            if (plan_has_sets(p))
+                put_u64(w, "file", t.file);
             put_from(w, p, &p->steps[i]);
             json_close(w, '}');
         }
+    }
+    json_close(w, ']');
+}
+
+static void put_sets(struct json_writer *w, const struct plan *p)
+{
+    struct set set = {0};
+
+    json_put_key(w, "rungs");
+    json_open(w, '[');
+    while (next_set(p, &set)) {
+        json_open(w, '{');
+        put_u64(w, "first_file", set.first);
+        put_u64(w, "n_files", set.end - set.first);
+        put_u64(w, "file_bytes", set.nbytes);
+        put_u64(w, "n_tensors", set.totals.ntensor);
+        put_u64(w, "tensor_bytes", set.totals.nbytes);
+        json_put_key(w, "bits_per_weight");
+        json_put_f64(w, report_bits_per_weight(&set.totals));
+        json_close(w, '}');
     }
     json_close(w, ']');
 }
@@ -173,6 +249,8 @@ void report_plan_json(struct buf *out, const struct plan *p, const struct exec_m
     json_close(&w, ']');
     put_u64(&w, "n_files", p->nout);
     put_u64(&w, "file_bytes", file_bytes(p));
+    if (plan_has_sets(p))
+        put_sets(&w, p);
     put_tensors(&w, p);
     put_u64(&w, "n_tensors", totals.ntensor);
     put_u64(&w, "tensor_bytes", totals.nbytes);

@@ -9,10 +9,12 @@
 void report_plan_text(struct buf *out, const struct plan *p, const struct exec_memory *memory, bool verbose);
 
 /* {"files": [...], "n_files", "file_bytes", "tensors": [{name, type, shape, nbytes, from}], "n_tensors",
- * "tensor_bytes", "types", "dropped": [{name, reason}], "bytes_read", "peak_memory_bytes", "notes"}. */
+ * "tensor_bytes", "types", "dropped": [{name, reason}], "bytes_read", "peak_memory_bytes", "notes"}; of
+ * several sets also "rungs": [{first_file, n_files, file_bytes, n_tensors, tensor_bytes, bits_per_weight}],
+ * and each tensor's "file". */
 void report_plan_json(struct buf *out, const struct plan *p, const struct exec_memory *memory);
 
-/* One line for a finished run. */
-void report_plan_line(struct buf *out, const struct plan *p);
+/* A line for each set of files of a finished run. */
+void report_plan_lines(struct buf *out, const struct plan *p);
 
 #endif

@@ -47,9 +47,9 @@ static void show_progress(void *ctx, uint64_t done, uint64_t total)
     tty_progress(ctx, done, total);
 }
 
-static void print_notes(const char *command, const struct plan *plan)
+void run_notes(const char *command, const struct plan *plan, const struct opt_common *common)
 {
-    for (size_t i = 0; i < plan->notes.n; i++)
+    for (size_t i = 0; i < plan->notes.n && !common->quiet; i++)
         tty_message(command, plan->notes.item[i]);
 }
 
@@ -64,7 +64,7 @@ static enum status print_result(const struct plan *plan, const struct exec_memor
     else if (o->dry_run)
         report_plan_text(&out, plan, memory, common->verbose);
     else
-        report_plan_line(&out, plan);
+        report_plan_lines(&out, plan);
     enum status s = tty_print(&out, err);
     buf_free(&out);
     return s;
@@ -105,8 +105,8 @@ enum status run_plan(const char *command, const struct plan *plan, const struct 
 
     if (s == OK && !o->dry_run)
         s = exec_precheck(plan, &exec, err);
-    if (s == OK && !common->quiet && !(common->json && o->dry_run))
-        print_notes(command, plan);
+    if (s == OK && !(common->json && o->dry_run))
+        run_notes(command, plan, common);
     if (s == OK)
         s = o->dry_run ? plan_check(plan, err) : execute(command, plan, &exec, o, common, err);
     if (s == OK && (!common->quiet || o->dry_run || common->json))

@@ -8,7 +8,7 @@
 
 /* Options of all writing commands: a member `struct run_options run` takes them. */
 struct run_options {
-    uint64_t max_memory, threads; /* threads 0: one per processor */
+    uint64_t max_memory, threads;               /* threads 0: one per processor */
     uint64_t split_max_size, split_max_tensors; /* 0: one file */
     bool dry_run, resume, force;
     int progress; /* enum tty_progress_mode */
@@ -64,6 +64,9 @@ extern const char *const run_progress_choices[];
         .name = "split-max-tensors", .kind = OPT_U64, OPT_FIELD(type, run.split_max_tensors), .arg = "N",    \
         .min = 1, .help = "split into files of at most that many tensors"                                    \
     }
+
+/* The plan's notes, unless --quiet: what a command that cannot plan has found out. */
+void run_notes(const char *command, const struct plan *plan, const struct opt_common *common);
 
 /* Prints the plan (--dry-run) or runs it: notes first, then progress, then one line about the result on
  * standard output; with --json the plan as one object. Interrupts (SIGINT, SIGTERM) stop the run cleanly:

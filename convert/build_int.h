@@ -5,6 +5,7 @@
 
 #include "arch/names.h"
 #include "convert/convert.h"
+#include "convert/draft.h"
 
 /* Per-expert tensors of one block, until all are there. */
 struct expert_group {
@@ -16,17 +17,26 @@ struct expert_group {
     } rules[3];                       /* in table order */
 };
 
+/* What files with one head mode have in common: their tensors, in the plan's steps, and their metadata but
+ * for what their types change. */
 struct builder {
     struct plan *plan;
     struct source *source;
     const struct convert_options *options;
+    enum mtp_mode mtp;
     struct hparams hp; /* the text model's, or the vision tower's */
     bool vision;
     struct expert_group *groups;
     size_t ngroup, group_cap;
-    struct map names;    /* output names -> step */
+    struct map names;    /* output names -> index in steps */
+    struct map left_out; /* output names of tensors that the head mode leaves out */
+    size_t *steps;       /* of the plan, in the files' order; in the plan's arena */
+    size_t nstep;
+    size_t nearlier;     /* steps of the plan that were there before */
     const char *unknown; /* the first unknown tensor, and how many there are */
     size_t nunknown;
+    struct authorship authorship;
+    struct meta meta;
 };
 
 /* ---- emit.c ---- */
@@ -67,8 +77,8 @@ enum status expect_complete(struct builder *b, struct err *err);
 
 /* ---- types.c ---- */
 
-/* Gives every step its sink, with the type it has in a file of type `file`. */
-enum status types_choose(struct builder *b, enum dtype file, struct err *err);
+/* Takes every step into the draft, in the type that it has in a file of type `file`. */
+enum status types_choose(const struct builder *b, enum dtype file, struct draft *d, struct err *err);
 
 /* The type that --type auto stands for. */
 enum dtype types_auto(const struct builder *b);
@@ -76,9 +86,10 @@ uint32_t types_file_id(enum dtype t); /* general.file_type */
 
 /* ---- metadata.c ---- */
 
-/* All metadata, in order, of a file of type `type`. *name_out gets the file name by the reference's rule,
- * with `tag` for the type. */
-enum status metadata_build(struct builder *b, enum dtype type, const char *tag, struct meta *meta,
-                           const char **name_out, struct err *err);
+/* Fills b->authorship and b->meta, in order; general.file_type is there, but its value is the draft's. */
+enum status metadata_build(struct builder *b, struct err *err);
+
+/* The name of a file by the reference's rule, with `tag` for the type. */
+enum status metadata_file_name(const struct builder *b, const char *tag, const char **name, struct err *err);
 
 #endif

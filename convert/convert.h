@@ -17,13 +17,22 @@ enum mtp_mode {
     MTP_KEEP, /* the same, but a missing head is an error */
     MTP_DROP,
     MTP_ONLY, /* the head alone, with the embeddings it shares */
+    MTP_NMODE
+};
+
+/* One file of those that are made. */
+struct convert_rung {
+    const char *out; /* output path; with a trailing '/', or an existing folder: the file is named by rule */
+    const char *tag; /* its type as the user wrote it, for {type} in out; NULL: as its name says it */
+    const char *label; /* put before its notes and errors; NULL when it is the only one */
+    enum dtype type;   /* F32, F16, BF16 or Q8_0; DT_COUNT: by the source's own type */
+    const struct quantize_options *quantize; /* then quantized by a recipe, type DT_COUNT; NULL: not */
+    enum mtp_mode mtp;
 };
 
 struct convert_options {
-    const char *out; /* output path; with a trailing '/', or an existing folder: the file is named by rule */
-    enum dtype type; /* F32, F16, BF16 or Q8_0; DT_COUNT: by the source's own type */
-    const struct quantize_options *quantize; /* then quantized by a recipe, type DT_COUNT; NULL: not */
-    enum mtp_mode mtp;
+    const struct convert_rung *rungs; /* one file or more, all from one reading of the source */
+    size_t nrung;
     bool mmproj;                                 /* the vision tower instead of the text model */
     uint64_t split_max_bytes, split_max_tensors; /* 0: no limit */
     const char *name;                            /* general.name; NULL: by the rules of authorship */

@@ -73,30 +73,56 @@ enum status file_name_default(const char **name, const struct authorship *a, con
     return st;
 }
 
+static const struct {
+    const char *text;
+    char (*letter)(char c); /* NULL: as it is */
+} marks[] = {
+    {"{}", lower},      {"{ftype}", lower},   {"{outtype}", lower},
+    {"{FTYPE}", upper}, {"{OUTTYPE}", upper}, {"{type}", NULL},
+};
+
+/* The mark that begins at p, or ARRAY_LEN(marks). */
+static size_t mark_at(const char *p)
+{
+    size_t m = 0;
+
+    while (m < ARRAY_LEN(marks) && !str_starts(p, marks[m].text))
+        m++;
+    return m;
+}
+
+static const char *last_component(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash ? slash : path;
+}
+
+bool file_name_has_mark(const char *path)
+{
+    for (const char *p = last_component(path); *p; p++)
+        if (mark_at(p) < ARRAY_LEN(marks))
+            return true;
+    return false;
+}
+
 char *file_name_fill(const char *path, const char *type_tag, struct arena *arena)
 {
-    static const struct {
-        const char *text;
-        bool big;
-    } marks[] = {
-        {"{}", false}, {"{ftype}", false}, {"{outtype}", false}, {"{FTYPE}", true}, {"{OUTTYPE}", true}};
     size_t tag = strlen(type_tag);
     char *out = arena_alloc(arena, (uint64_t)strlen(path) * (tag + 1) + 1), *w = out;
-    const char *base = strrchr(path, '/') ? strrchr(path, '/') : path;
+    const char *base = last_component(path);
 
     if (!out)
         return NULL;
     for (const char *p = path; *p;) {
-        size_t m = 0;
+        size_t m = p < base ? ARRAY_LEN(marks) : mark_at(p);
 
-        while (m < ARRAY_LEN(marks) && (p < base || !str_starts(p, marks[m].text)))
-            m++;
         if (m == ARRAY_LEN(marks)) {
             *w++ = *p++;
             continue;
         }
         for (size_t i = 0; i < tag; i++)
-            *w++ = marks[m].big ? upper(type_tag[i]) : lower(type_tag[i]);
+            *w++ = marks[m].letter ? marks[m].letter(type_tag[i]) : type_tag[i];
         p += strlen(marks[m].text);
     }
     return out;

@@ -11,8 +11,9 @@
 enum status file_name_default(const char **name, const struct authorship *a, const char *prefix,
                               const char *type_tag, struct arena *arena, struct err *err);
 
-/* Puts the tag for {} {ftype} {outtype} in lower and {FTYPE} {OUTTYPE} in upper case into the last
- * component of path; other braces stay. In the arena; NULL when out of memory. */
+/* Puts the tag for {type} as it is, for {} {ftype} {outtype} in lower and {FTYPE} {OUTTYPE} in upper case
+ * into the last component of path; other braces stay. In the arena; NULL when out of memory. */
 char *file_name_fill(const char *path, const char *type_tag, struct arena *arena);
+bool file_name_has_mark(const char *path);
 
 #endif

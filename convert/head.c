@@ -155,7 +155,7 @@ static enum status note_change(struct builder *b, struct err *err)
 
 enum status head_decide(struct builder *b, struct err *err)
 {
-    enum mtp_mode mode = b->options->mtp;
+    enum mtp_mode mode = b->mtp;
     uint64_t n = 0;
     enum status s = mode == MTP_DROP ? OK : count_layers(b->source, &n, err);
     bool look_on = s == OK && n == 0 && b->hp.promised > 0 && mode != MTP_DROP;
@@ -191,9 +191,9 @@ const char *head_drop_reason(const struct builder *b, const struct name_match *m
     bool of_head =
         m->rule->scope == SCOPE_MTP || (m->rule->scope == SCOPE_LAYER && m->block >= b->hp.n_layer);
 
-    if (b->options->mtp == MTP_DROP && of_head)
+    if (b->mtp == MTP_DROP && of_head)
         return HEAD_DROPPED;
-    if (b->options->mtp == MTP_ONLY && m->rule->scope == SCOPE_LAYER && !of_head)
+    if (b->mtp == MTP_ONLY && m->rule->scope == SCOPE_LAYER && !of_head)
         return NOT_OF_HEAD;
     return NULL;
 }

@@ -8,19 +8,19 @@ struct cut {
 };
 
 /* A file ends before the step that would take it over a limit; metadata and padding do not count. */
-static enum status cut_files(const struct layout *l, struct cut **cuts, size_t *ncut, struct err *err)
+static enum status cut_files(const struct draft *d, struct cut **cuts, size_t *ncut, struct err *err)
 {
-    struct arena *a = &l->plan->arena;
+    struct arena *a = &d->plan->arena;
     uint64_t nbytes = 0;
     size_t cap = 0;
 
     *cuts = NULL;
     *ncut = 0;
-    for (size_t i = 0; i < l->plan->nstep; i++) {
-        uint64_t add = l->plan->steps[i].sinks[0].nbytes;
+    for (size_t i = 0; i < d->n; i++) {
+        uint64_t add = d->tensors[i].sink.nbytes;
         struct cut *last = *ncut ? &(*cuts)[*ncut - 1] : NULL;
-        bool full = last && ((l->split_max_tensors && last->n >= l->split_max_tensors) ||
-                             (l->split_max_bytes && nbytes + add > l->split_max_bytes));
+        bool full = last && ((d->split_max_tensors && last->n >= d->split_max_tensors) ||
+                             (d->split_max_bytes && nbytes + add > d->split_max_bytes));
 
         if (!last || full) {
             if (!arena_grow(a, (void **)cuts, *ncut, &cap, sizeof **cuts))
@@ -51,67 +51,92 @@ static enum status split_keys(struct meta *meta, size_t no, size_t count, size_t
     return s;
 }
 
-/* Header and offsets of one file, whose steps are [cut->first, cut->first + cut->n). */
-static enum status lay_out(const struct layout *l, const struct meta *meta, const struct cut *cut,
-                           uint32_t out, struct err *err)
+/* Header and offsets of one file, whose tensors are [cut->first, cut->first + cut->n). */
+static enum status lay_out(struct draft *d, const struct meta *meta, const struct cut *cut, uint32_t out,
+                           struct err *err)
 {
-    struct plan *plan = l->plan;
-    struct gguf_entry *entries = arena_array(&plan->arena, max_u64(cut->n, 1), sizeof *entries);
-    struct buf header;
+    struct plan *plan = d->plan;
+    struct gguf_entry *entries = calloc(max_u64(cut->n, 1), sizeof *entries);
+    struct gguf_header header = {.arena = &plan->arena};
 
     if (!entries)
         return fail_nomem(err);
     for (size_t i = 0; i < cut->n; i++) {
-        const struct plan_step *step = &plan->steps[cut->first + i];
+        const struct draft_tensor *t = &d->tensors[cut->first + i];
 
-        entries[i] = (struct gguf_entry){.name = step->name,
-                                         .dtype = step->sinks[0].dtype,
-                                         .rank = step->rank,
-                                         .shape = step->shape,
-                                         .nbytes = step->sinks[0].nbytes};
+        entries[i] = (struct gguf_entry){.name = t->name,
+                                         .dtype = t->sink.dtype,
+                                         .rank = t->rank,
+                                         .shape = t->shape,
+                                         .nbytes = t->sink.nbytes};
     }
-    buf_init(&header, 2 * GIB);
-    enum status s = gguf_header(meta, entries, cut->n, &header, &plan->outs[out].nbytes, err);
-    if (s == OK) {
-        plan->outs[out].header = arena_strndup(&plan->arena, header.p, header.n);
-        plan->outs[out].header_nbytes = header.n;
-        if (!plan->outs[out].header)
-            s = fail_nomem(err);
-    }
-    buf_free(&header);
+    enum status s = gguf_header(meta, entries, cut->n, &header, err);
+    plan->outs[out].nbytes = header.file_nbytes;
+    for (size_t i = 0; i < header.n && s == OK; i++)
+        s = plan_add_header(plan, out, header.piece[i].p, header.piece[i].n, err);
     for (size_t i = 0; i < cut->n && s == OK; i++) {
-        plan->steps[cut->first + i].sinks[0].place[0] = (struct plan_place){out, entries[i].off};
+        struct draft_tensor *t = &d->tensors[cut->first + i];
+
+        t->sink.trimmed = plan->steps[t->step].rank - t->rank;
+        t->sink.place[0] = (struct plan_place){out, entries[i].off};
+        s = plan_add_sink(plan, &plan->steps[t->step], &t->sink, err);
     }
+    free(entries);
     return s;
 }
 
-static enum status lay_out_part(const struct layout *l, const struct cut *cuts, size_t i, size_t n,
-                                struct err *err)
+/* Two files of one run must not have one name. */
+static enum status check_name(const struct plan *plan, uint32_t out, struct err *err)
 {
-    struct meta rest, *meta = i == 0 ? l->meta : &rest;
-    struct arena *a = &l->plan->arena;
+    for (uint32_t i = 0; i < out; i++)
+        if (plan->outs[i].set != plan->outs[out].set && strcmp(plan->outs[i].path, plan->outs[out].path) == 0)
+            return fail(err, E_USAGE, "%s: is written twice", plan->outs[i].path);
+    return OK;
+}
+
+static enum status lay_out_part(struct draft *d, const struct cut *cuts, size_t i, size_t n, struct err *err)
+{
+    struct meta rest, *meta = i == 0 ? &d->meta : &rest;
+    struct arena *a = &d->plan->arena;
     uint32_t out;
 
     meta_init(&rest, a);
-    const char *name = n == 1 ? l->path : gguf_split_name(a, l->path, (uint32_t)i, (uint32_t)n);
-    enum status s = name ? plan_add_out(l->plan, name, &out, err) : fail_nomem(err);
-    if (s == OK && n > 1)
-        s = split_keys(meta, i, n, l->plan->nstep, err);
+    const char *name = n == 1 ? d->path : gguf_split_name(a, d->path, (uint32_t)i, (uint32_t)n);
+    enum status s = name ? plan_add_out(d->plan, name, &out, err) : fail_nomem(err);
+    if (s == OK && i > 0)
+        d->plan->outs[out].set = d->plan->outs[out - 1].set;
     if (s == OK)
-        s = lay_out(l, meta, &cuts[i], out, err);
+        s = check_name(d->plan, out, err);
+    if (s == OK && n > 1)
+        s = split_keys(meta, i, n, d->n, err);
+    if (s == OK)
+        s = lay_out(d, meta, &cuts[i], out, err);
     meta_free(&rest);
     return s;
 }
 
-enum status layout_files(const struct layout *l, struct err *err)
+static enum status size_sinks(struct draft *d, struct err *err)
+{
+    for (size_t i = 0; i < d->n; i++) {
+        struct draft_tensor *t = &d->tensors[i];
+
+        if (!dtype_nbytes(t->sink.dtype, d->plan->steps[t->step].nelem, &t->sink.nbytes))
+            return fail(err, E_BUG, "tensor %s: no whole blocks of %s", t->name, dtype_name(t->sink.dtype));
+    }
+    return OK;
+}
+
+enum status layout_files(struct draft *d, struct err *err)
 {
     struct cut *cuts;
     size_t ncut;
-    enum status s = cut_files(l, &cuts, &ncut, err);
+    enum status s = size_sinks(d, err);
 
+    if (s == OK)
+        s = cut_files(d, &cuts, &ncut, err);
     if (s == OK && ncut > UINT16_MAX)
-        s = fail(err, E_LIMIT, "%s: %zu files: at most %d fit the format", l->path, ncut, UINT16_MAX);
+        s = fail(err, E_LIMIT, "%s: %zu files: at most %d fit the format", d->path, ncut, UINT16_MAX);
     for (size_t i = 0; s == OK && i < ncut; i++)
-        s = lay_out_part(l, cuts, i, ncut, err);
+        s = lay_out_part(d, cuts, i, ncut, err);
     return s;
 }

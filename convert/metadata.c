@@ -28,8 +28,8 @@ static enum status load_beside(struct builder *b, const char *name, struct json 
 static enum status count_params(const struct builder *b, struct size_label_count *count, struct err *err)
 {
     *count = (struct size_label_count){0};
-    for (size_t i = 0; i < b->plan->nstep; i++) {
-        const struct plan_step *step = &b->plan->steps[i];
+    for (size_t i = 0; i < b->nstep; i++) {
+        const struct plan_step *step = &b->plan->steps[b->steps[i]];
 
         if (!size_label_add(count, step->name, step->shape, step->rank))
             return fail(err, E_LIMIT, "%s: more than 2^64 parameters", b->source->path);
@@ -41,17 +41,20 @@ static const char *file_prefix(const struct builder *b)
 {
     if (b->vision)
         return "mmproj-";
-    return b->options->mtp == MTP_ONLY ? "mtp-" : "";
+    return b->mtp == MTP_ONLY ? "mtp-" : "";
 }
 
-/* general.sampling.* and general.name to general.languages; and the file's name by rule. */
-static enum status add_authorship(struct builder *b, const char *tag, struct meta *meta,
-                                  const char **name_out, struct err *err)
+enum status metadata_file_name(const struct builder *b, const char *tag, const char **name, struct err *err)
+{
+    return file_name_default(name, &b->authorship, file_prefix(b), tag, &b->plan->arena, err);
+}
+
+/* general.sampling.* and general.name to general.languages. */
+static enum status add_authorship(struct builder *b, struct err *err)
 {
     struct arena *arena = &b->plan->arena;
     struct notes *notes = &b->plan->notes;
     struct json *generation = NULL;
-    struct authorship a = {0};
     struct authorship_in in = {
         .readme_path = source_beside(b->source, "README.md"),
         .config = b->source->config,
@@ -67,11 +70,9 @@ static enum status add_authorship(struct builder *b, const char *tag, struct met
     if (s == OK && in.readme_path)
         s = plan_add_input(b->plan, in.readme_path, err);
     if (s == OK)
-        s = authorship_build(&a, &in, notes, arena, err);
+        s = authorship_build(&b->authorship, &in, notes, arena, err);
     if (s == OK)
-        s = authorship_to_meta(&a, meta, notes, err);
-    if (s == OK)
-        s = file_name_default(name_out, &a, file_prefix(b), tag, arena, err);
+        s = authorship_to_meta(&b->authorship, &b->meta, notes, err);
     json_free(generation);
     return s;
 }
@@ -90,16 +91,15 @@ static enum status add_tokenizer(struct builder *b, struct meta *meta, struct er
     return s == OK ? vocab_write(&in, meta, &b->plan->notes, err) : s;
 }
 
-enum status metadata_build(struct builder *b, enum dtype type, const char *tag, struct meta *meta,
-                           const char **name_out, struct err *err)
+enum status metadata_build(struct builder *b, struct err *err)
 {
+    struct meta *meta = &b->meta;
     enum status s = meta_set_str(meta, "general.architecture", b->vision ? "clip" : b->hp.arch->name, err);
 
-    b->hp.file_type = types_file_id(type);
     if (s == OK)
         s = meta_set_str(meta, "general.type", b->vision ? "mmproj" : "model", err);
     if (s == OK)
-        s = add_authorship(b, tag, meta, name_out, err);
+        s = add_authorship(b, err);
     if (s == OK)
         s = b->vision ? mmproj_to_meta(&b->hp, b->source, meta, err) : hparams_to_meta(&b->hp, meta, err);
     if (s == OK)

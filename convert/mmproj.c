@@ -199,7 +199,7 @@ enum status mmproj_to_meta(const struct hparams *vision, struct source *source, 
 {
     uint64_t merge = 0;
     bool has_merge = false;
-    enum status s = meta_set_u32(out, "general.file_type", vision->file_type, err);
+    enum status s = meta_set_u32(out, "general.file_type", 0, err);
 
     if (s == OK)
         s = meta_set_bool(out, "clip.has_vision_encoder", true, err);

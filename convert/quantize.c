@@ -22,37 +22,38 @@ static long block_of(const char *name)
 
 static int by_block_and_name(const void *a, const void *b)
 {
-    const struct plan_step *x = a, *y = b;
+    const struct draft_tensor *x = a, *y = b;
     long i = block_of(x->name), j = block_of(y->name);
 
     return i != j ? (i < j ? -1 : 1) : strcmp(x->name, y->name);
 }
 
 /* Outermost dimensions of 1 are not written. */
-static void trim_shape(struct plan_step *step)
+static void trim_shape(struct draft_tensor *t)
 {
     uint32_t n = 0;
 
-    while (n + 1 < step->rank && step->shape[n] == 1)
+    while (n + 1 < t->rank && t->shape[n] == 1)
         n++;
-    step->rank -= n;
-    memmove(step->shape, step->shape + n, step->rank * sizeof step->shape[0]);
+    t->rank -= n;
+    memmove(t->shape, t->shape + n, t->rank * sizeof t->shape[0]);
 }
 
 /* ---- types ---- */
 
-static enum status note_fallback(struct plan *plan, const struct plan_step *step,
-                                 const struct recipe_choice *c, struct err *err)
+static enum status note_fallback(struct draft *d, const struct draft_tensor *t, const struct recipe_choice *c,
+                                 struct err *err)
 {
     if (c->wanted == c->type)
         return OK;
-    return notes_add(&plan->notes, err, "%s: rows of %" PRIu64 " are no whole %s blocks: %s", step->name,
-                     step->shape[step->rank - 1], dtype_name(c->wanted), dtype_name(c->type));
+    return notes_add(&d->plan->notes, err, "%s: rows of %" PRIu64 " are no whole %s blocks: %s", t->name,
+                     t->shape[t->rank - 1], dtype_name(c->wanted), dtype_name(c->type));
 }
 
 /* Values pass through the unquantized file's type, as they would in two steps. */
-static void round_to_file_type(const struct plan *plan, struct plan_step *step, enum dtype file)
+static void round_to_file_type(const struct plan *plan, struct draft_tensor *t, enum dtype file)
 {
+    const struct plan_step *step = &plan->steps[t->step];
     bool exact = file == DT_F32;
 
     if (!exact && step->nop == 0) {
@@ -60,33 +61,30 @@ static void round_to_file_type(const struct plan *plan, struct plan_step *step, 
         for (size_t i = 0; i < step->nview; i++)
             exact = exact && plan->sources[step->views[i].source].dtype == file;
     }
-    if (!exact)
-        plan_add_op(step, file == DT_BF16 ? OP_ROUND_BF16 : OP_ROUND_F16);
+    t->sink.rounds = !exact;
+    t->sink.round = file == DT_BF16 ? OP_ROUND_BF16 : OP_ROUND_F16;
 }
 
-static enum status set_type(struct plan *plan, struct plan_step *step, const struct recipe_choice *c,
+static enum status set_type(struct draft *d, struct draft_tensor *t, const struct recipe_choice *c,
                             const struct quantize_options *o, struct importance *im, struct err *err)
 {
-    struct plan_sink *sink = &step->sinks[0];
-    enum dtype from = sink->dtype;
+    enum dtype from = t->sink.dtype;
 
     if (c->type == from)
         return OK;
     if (dtype_is_quantized(from) && !o->allow_requantize)
         return fail(err, E_UNSUPPORTED, "tensor %s: is %s already; --allow-requantize quantizes it again",
-                    step->name, dtype_name(from));
+                    t->name, dtype_name(from));
     if (!codec_find(from)->decode || !codec_find(c->type)->encode)
-        return fail(err, E_UNSUPPORTED, "tensor %s: %s cannot become %s", step->name, dtype_name(from),
+        return fail(err, E_UNSUPPORTED, "tensor %s: %s cannot become %s", t->name, dtype_name(from),
                     dtype_name(c->type));
     if (!dtype_is_quantized(from))
-        round_to_file_type(plan, step, from);
-    sink->dtype = c->type;
-    sink->codec = codec_find(c->type);
-    if (!dtype_nbytes(c->type, step->nelem, &sink->nbytes))
-        return fail(err, E_BUG, "tensor %s: no whole blocks of %s", step->name, dtype_name(c->type));
-    enum status s = note_fallback(plan, step, c, err);
+        round_to_file_type(d->plan, t, from);
+    t->sink.dtype = c->type;
+    t->sink.codec = codec_find(c->type);
+    enum status s = note_fallback(d, t, c, err);
     if (s == OK && dtype_is_quantized(c->type))
-        s = importance_set(im, step, sink, c->needs_imatrix, err);
+        s = importance_set(im, t, c->needs_imatrix, err);
     return s;
 }
 
@@ -103,35 +101,36 @@ static enum status explain(const struct recipe_request *q, const struct recipe_c
                       : OK;
 }
 
-static enum status choose_types(struct plan *plan, const struct meta *meta, const struct quantize_options *o,
-                                struct err *err)
+static enum status choose_types(struct draft *d, const struct quantize_options *o, struct err *err)
 {
-    struct recipe_tensor *tensors = arena_array(&plan->arena, plan->nstep, sizeof *tensors);
-    struct recipe_choice *choices = arena_array(&plan->arena, plan->nstep, sizeof *choices);
-    struct importance im = {.imatrix = o->imatrix, .policy = o->missing, .plan = plan};
+    struct recipe_tensor *tensors = calloc(max_u64(d->n, 1), sizeof *tensors);
+    struct recipe_choice *choices = calloc(max_u64(d->n, 1), sizeof *choices);
+    struct importance im = {.imatrix = o->imatrix, .policy = o->missing, .draft = d};
     struct recipe_model model = {0};
+    enum status s = tensors && choices ? recipe_model_read(&model, &d->meta, err) : fail_nomem(err);
 
-    if (!tensors || !choices)
-        return fail_nomem(err);
-    for (size_t i = 0; i < plan->nstep; i++) {
-        const struct plan_step *step = &plan->steps[i];
+    for (size_t i = 0; i < d->n && s == OK; i++) {
+        const struct draft_tensor *t = &d->tensors[i];
 
-        tensors[i] = (struct recipe_tensor){step->name, step->rank, step->shape, step->sinks[0].dtype};
+        tensors[i] = (struct recipe_tensor){t->name, t->rank, t->shape, t->sink.dtype};
     }
-    enum status s = recipe_model_read(&model, meta, err);
     model.tensors = tensors;
-    model.n = plan->nstep;
+    model.n = d->n;
     model.has_imatrix = o->imatrix != NULL;
-    struct recipe_request q = {o->recipe, &model, o->overrides, &plan->notes};
+    struct recipe_request q = {o->recipe, &model, o->overrides, &d->plan->notes};
     if (s == OK)
         s = importance_check(&im, err);
     if (s == OK)
         s = recipe_decide(&q, choices, err);
     if (s == OK)
         s = explain(&q, choices, o, err);
-    for (size_t i = 0; i < plan->nstep && s == OK; i++)
-        s = set_type(plan, &plan->steps[i], &choices[i], o, &im, err);
-    return s == OK ? importance_finish(&im, err) : s;
+    for (size_t i = 0; i < d->n && s == OK; i++)
+        s = set_type(d, &d->tensors[i], &choices[i], o, &im, err);
+    if (s == OK)
+        s = importance_finish(&im, err);
+    free(tensors);
+    free(choices);
+    return s;
 }
 
 /* ---- metadata ---- */
@@ -180,14 +179,13 @@ static enum status edit_metadata(struct meta *meta, const struct quantize_option
 
 /* ---- the edit ---- */
 
-enum status quantize_edit(struct plan *plan, struct meta *meta, const struct quantize_options *o,
-                          struct err *err)
+enum status quantize_edit(struct draft *d, const struct quantize_options *o, struct err *err)
 {
-    for (size_t i = 0; i < plan->nstep; i++)
-        trim_shape(&plan->steps[i]);
-    qsort(plan->steps, plan->nstep, sizeof *plan->steps, by_block_and_name);
-    enum status s = choose_types(plan, meta, o, err);
-    return s == OK ? edit_metadata(meta, o, err) : s;
+    for (size_t i = 0; i < d->n; i++)
+        trim_shape(&d->tensors[i]);
+    qsort(d->tensors, d->n, sizeof *d->tensors, by_block_and_name);
+    enum status s = choose_types(d, o, err);
+    return s == OK ? edit_metadata(&d->meta, o, err) : s;
 }
 
 /* ---- GGUF sources ---- */
@@ -199,7 +197,6 @@ static enum status add_step(struct plan *plan, const struct source *source, cons
                               .dtype = t->dtype,
                               .codec = codec_find(t->dtype),
                               .span = {{source->files[t->file].file, t->off}}};
-    struct plan_sink sink = {.dtype = t->dtype, .codec = codec_find(t->dtype)};
     struct plan_step *step;
     uint32_t index;
     enum status s = plan_add_step(plan, t->name, t->shape, t->rank, &step, err);
@@ -210,41 +207,46 @@ static enum status add_step(struct plan *plan, const struct source *source, cons
     struct view v = view_whole(0, step->nelem);
     s = plan_add_source(plan, &src, &index, err);
     v.source = index;
-    if (s == OK)
-        s = plan_add_view(plan, step, &v, err);
-    return s == OK ? plan_add_sink(plan, step, &sink, err) : s;
+    return s == OK ? plan_add_view(plan, step, &v, err) : s;
 }
 
-static enum status copy_meta(struct meta *to, const struct meta *from, struct err *err)
+static enum status add_rung(struct plan *plan, const struct source *source, const struct quantize_rung *rung,
+                            const struct quantize_request *q, struct err *err)
 {
-    enum status s = OK;
+    struct draft d;
+    enum status s = draft_init(&d, plan, &source->meta, plan->nstep, err);
 
-    for (size_t i = 0; i < from->n && s == OK; i++)
-        s = meta_set(to, from->kv[i], err);
+    d.path = rung->path;
+    d.split_max_bytes = q->split_max_bytes;
+    d.split_max_tensors = q->split_max_tensors;
+    for (size_t i = 0; i < plan->nstep && s == OK; i++)
+        draft_add(&d, i, source->tensors[i].dtype);
+    if (s == OK)
+        s = quantize_edit(&d, rung->options, err);
+    if (s == OK)
+        s = layout_files(&d, err);
+    draft_free(&d);
     return s;
 }
 
-enum status quantize_gguf(struct plan *plan, struct source *source, const struct quantize_options *o,
+enum status quantize_gguf(struct plan *plan, struct source *source, const struct quantize_request *q,
                           struct err *err)
 {
-    struct meta meta;
     enum status s = OK;
 
     if (source->kind != SOURCE_GGUF)
         return fail(err, E_USAGE, "%s: is no GGUF file; scion convert quantizes a checkpoint directly",
                     source->path);
-    meta_init(&meta, &plan->arena);
     for (size_t i = 0; i < source->nfile && s == OK; i++)
         s = plan_add_input(plan, source->files[i].path, err);
     for (size_t i = 0; i < source->ntensor && s == OK; i++)
         s = add_step(plan, source, &source->tensors[i], err);
-    if (s == OK)
-        s = copy_meta(&meta, &source->meta, err);
-    if (s == OK)
-        s = quantize_edit(plan, &meta, o, err);
-    struct layout l = {plan, &meta, o->out, o->split_max_bytes, o->split_max_tensors};
-    if (s == OK)
-        s = layout_files(&l, err);
-    meta_free(&meta);
+    for (size_t i = 0; i < q->nrung && s == OK; i++) {
+        plan->notes.prefix = q->rungs[i].label;
+        s = add_rung(plan, source, &q->rungs[i], q, err);
+        if (s != OK && q->rungs[i].label)
+            wrap(err, "%s", q->rungs[i].label);
+    }
+    plan->notes.prefix = NULL;
     return s;
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Quantization as an edit of a plan: a recipe chooses each tensor's type, the steps take llama-quantize's
+ * Quantization as an edit of a draft: a recipe chooses each tensor's type, the tensors take llama-quantize's
  * order, the metadata its keys. Source: llama.cpp's llama-quantize (commit 3f545becc), byte for byte.
  */
 #ifndef CONVERT_QUANTIZE_H
 #define CONVERT_QUANTIZE_H
 
+#include "convert/draft.h"
 #include "convert/importance.h"
 #include "formats/source.h"
 #include "quantize/recipe.h"
@@ -18,17 +19,27 @@ struct quantize_options {
     const char *explain; /* a tensor's name: *explanation gets why it has its type; NULL */
     struct buf *explanation;
     bool allow_requantize; /* sources that are quantized already */
-    uint64_t split_max_bytes, split_max_tensors;
-    const char *out;
 };
 
-/* Edits steps that each have one sink with the type of an unquantized file, and that file's metadata. Notes
- * tell of fallbacks. E_USAGE, E_FORMAT, E_UNSUPPORTED. */
-enum status quantize_edit(struct plan *plan, struct meta *meta, const struct quantize_options *o,
-                          struct err *err);
+/* One file of several that are made from one reading of the source. */
+struct quantize_rung {
+    const char *path;
+    const char *label; /* put before its notes and errors; NULL when it is the only one */
+    const struct quantize_options *options;
+};
+
+struct quantize_request {
+    const struct quantize_rung *rungs;
+    size_t nrung;
+    uint64_t split_max_bytes, split_max_tensors; /* of one file; 0: no limit */
+};
+
+/* Edits the draft of an unquantized file to that of a quantized one. Notes tell of fallbacks. E_USAGE,
+ * E_FORMAT, E_UNSUPPORTED. */
+enum status quantize_edit(struct draft *d, const struct quantize_options *o, struct err *err);
 
 /* The whole plan for a GGUF source. */
-enum status quantize_gguf(struct plan *plan, struct source *source, const struct quantize_options *o,
+enum status quantize_gguf(struct plan *plan, struct source *source, const struct quantize_request *q,
                           struct err *err);
 
 #endif

@@ -56,9 +56,9 @@ static enum status handle_unknown(struct builder *b, const struct tensor *t, str
 {
     bool of_head = name_is_mtp(t->name);
 
-    if (b->options->mtp == MTP_DROP && of_head)
+    if (b->mtp == MTP_DROP && of_head)
         return plan_drop(b->plan, t->name, HEAD_DROPPED, err);
-    if (b->options->mtp == MTP_ONLY && !of_head)
+    if (b->mtp == MTP_ONLY && !of_head)
         return plan_drop(b->plan, t->name, NOT_OF_HEAD, err);
     if (is_allowed(b, t->name))
         return plan_drop(b->plan, t->name, "unknown (--allow-unknown)", err);
@@ -67,13 +67,35 @@ static enum status handle_unknown(struct builder *b, const struct tensor *t, str
     return OK;
 }
 
+/* Importance data may be of what a head mode leaves out: the names that the tensor would have had. */
+static enum status leave_out(struct builder *b, const struct name_match *m, struct err *err)
+{
+    const struct tensor_part *part = m->rule->form ? m->rule->form->parts : NULL;
+    const char *gguf = part ? part->gguf : m->rule->gguf;
+
+    while (gguf) {
+        char name[NAME_MAX_LEN];
+        uint32_t earlier;
+
+        name_gguf(&b->hp, m, gguf, name);
+        const char *copy = arena_strdup(&b->plan->arena, name);
+        if (!copy || !map_add(&b->left_out, slice_of(copy), 0, &earlier))
+            return fail_nomem(err);
+        gguf = part ? (++part)->gguf : NULL;
+    }
+    return OK;
+}
+
 static enum status handle_known(struct builder *b, const struct name_match *m, const struct tensor *t,
                                 struct err *err)
 {
     const char *reason = b->vision ? NULL : head_drop_reason(b, m);
 
-    if (reason)
-        return plan_drop(b->plan, t->name, reason, err);
+    if (reason) {
+        enum status s = leave_out(b, m, err);
+
+        return s == OK ? plan_drop(b->plan, t->name, reason, err) : s;
+    }
     return m->rule->flags & RULE_PER_EXPERT ? emit_expert(b, m, t, err) : emit_tensor(b, m, t, err);
 }
 
@@ -115,7 +137,7 @@ static enum status handle_tensor(struct builder *b, const struct tensor *t, stru
 /* Tensors that the architecture makes by formula. */
 static enum status generate(struct builder *b, struct err *err)
 {
-    if (b->vision || !b->hp.arch->generate || b->options->mtp == MTP_ONLY)
+    if (b->vision || !b->hp.arch->generate || b->mtp == MTP_ONLY)
         return OK;
     enum status s = b->hp.arch->generate(&b->hp, b->plan, err);
     for (size_t i = 0; i < b->plan->nsource; i++)
@@ -181,71 +203,167 @@ static enum status open_model(struct builder *b, struct err *err)
     return s == OK && !b->vision ? head_decide(b, err) : s;
 }
 
-/* Where the file goes: as given, with {type} and the like filled in, or named by rule in the folder given. */
-static const char *output_path(struct builder *b, const char *type_tag, const char *by_rule)
-{
-    const char *out = b->options->out;
-    size_t n = strlen(out);
+/* ---- steps of several builders ---- */
 
-    if (n > 0 && out[n - 1] != '/' && !path_is_dir(out))
-        return file_name_fill(out, type_tag, &b->plan->arena);
-    return arena_printf(&b->plan->arena, "%s%s%s", out, n > 0 && out[n - 1] == '/' ? "" : "/", by_rule);
+/* The steps that this builder added and an earlier one had added already are taken from there: a name stands
+ * for one program, whatever the head mode. */
+static enum status share_steps(struct builder *b, struct map *all, struct err *err)
+{
+    struct plan *plan = b->plan;
+    size_t kept = b->nearlier;
+
+    b->nstep = plan->nstep - b->nearlier;
+    b->steps = arena_array(&plan->arena, b->nstep, sizeof *b->steps);
+    if (!b->steps)
+        return fail_nomem(err);
+    for (size_t i = b->nearlier; i < plan->nstep; i++) {
+        uint32_t earlier;
+
+        if (!map_add(all, slice_of(plan->steps[i].name), (uint32_t)kept, &earlier))
+            return fail_nomem(err);
+        b->steps[i - b->nearlier] = earlier == MAP_NONE ? kept : earlier;
+        if (earlier == MAP_NONE)
+            plan->steps[kept++] = plan->steps[i];
+    }
+    plan->nstep = kept;
+    return OK;
 }
 
-/* What the file's name says of its type. */
-static const char *type_tag(const struct builder *b, enum dtype type)
+/* What a later builder leaves out for a reason that an earlier one had, that one has told. */
+static void forget_known_drops(struct plan *plan, size_t nearlier)
 {
-    return b->options->quantize ? b->options->quantize->recipe->name : dtype_name(type);
+    size_t kept = nearlier;
+
+    for (size_t i = nearlier; i < plan->ndropped; i++) {
+        bool known = false;
+
+        for (size_t k = 0; k < nearlier && !known; k++)
+            known = strcmp(plan->dropped[k].reason, plan->dropped[i].reason) == 0;
+        if (!known)
+            plan->dropped[kept++] = plan->dropped[i];
+    }
+    plan->ndropped = kept;
 }
+
+static enum status build(struct builder *b, struct map *all, struct err *err)
+{
+    size_t ndropped = b->plan->ndropped;
+
+    b->nearlier = b->plan->nstep;
+    enum status s = open_model(b, err);
+    if (s == OK)
+        s = handle_all(b, err);
+    if (s == OK)
+        s = share_steps(b, all, err);
+    forget_known_drops(b->plan, ndropped);
+    return s == OK ? metadata_build(b, err) : s;
+}
+
+/* ---- rungs ---- */
 
 /* Quantization starts from what the reference makes first: bf16 of a bf16 checkpoint, f32 of all others. */
-static enum dtype choose_file_type(const struct builder *b)
+static enum dtype choose_file_type(const struct builder *b, const struct convert_rung *rung)
 {
-    if (b->options->type != DT_COUNT)
-        return b->options->type;
+    if (rung->type != DT_COUNT)
+        return rung->type;
     enum dtype own = types_auto(b);
-    return b->options->quantize && own != DT_BF16 ? DT_F32 : own;
+    return rung->quantize && own != DT_BF16 ? DT_F32 : own;
 }
 
-static enum status lay_out(struct builder *b, const char *path, struct meta *meta, struct err *err)
+/* Where the file goes: as given, with {type} and the like filled in, or named by rule in the folder given. */
+static enum status output_path(const struct builder *b, const struct convert_rung *rung, enum dtype type,
+                               const char **path, struct err *err)
 {
-    struct layout l = {
-        .plan = b->plan,
-        .meta = meta,
-        .path = path,
-        .split_max_bytes = b->options->split_max_bytes,
-        .split_max_tensors = b->options->split_max_tensors,
-    };
-    enum status s = path ? OK : fail_nomem(err);
+    const char *tag = rung->quantize ? rung->quantize->recipe->name : dtype_name(type), *name;
+    size_t n = strlen(rung->out);
 
-    if (s == OK && b->options->quantize)
-        s = quantize_edit(b->plan, meta, b->options->quantize, err);
-    return s == OK ? layout_files(&l, err) : s;
+    if (n > 0 && rung->out[n - 1] != '/' && !path_is_dir(rung->out)) {
+        *path = file_name_fill(rung->out, rung->tag ? rung->tag : tag, &b->plan->arena);
+        return *path ? OK : fail_nomem(err);
+    }
+    enum status s = metadata_file_name(b, tag, &name, err);
+    if (s != OK)
+        return s;
+    *path =
+        arena_printf(&b->plan->arena, "%s%s%s", rung->out, n > 0 && rung->out[n - 1] == '/' ? "" : "/", name);
+    return *path ? OK : fail_nomem(err);
+}
+
+static enum status add_rung(struct builder *b, const struct convert_rung *rung, struct err *err)
+{
+    enum dtype type = choose_file_type(b, rung);
+    struct draft d;
+    enum status s = draft_init(&d, b->plan, &b->meta, b->nstep, err);
+
+    d.left_out = &b->left_out;
+    d.split_max_bytes = b->options->split_max_bytes;
+    d.split_max_tensors = b->options->split_max_tensors;
+    if (s == OK)
+        s = meta_set_u32(&d.meta, "general.file_type", types_file_id(type), err);
+    if (s == OK)
+        s = types_choose(b, type, &d, err);
+    if (s == OK)
+        s = output_path(b, rung, type, &d.path, err);
+    if (s == OK && rung->quantize)
+        s = quantize_edit(&d, rung->quantize, err);
+    if (s == OK)
+        s = layout_files(&d, err);
+    draft_free(&d);
+    return s;
+}
+
+static struct builder *builder_for(struct builder *builders, size_t n, enum mtp_mode mtp)
+{
+    for (size_t i = 0; i < n; i++)
+        if (builders[i].mtp == mtp)
+            return &builders[i];
+    return NULL;
+}
+
+static enum status add_rungs(struct builder *builders, const struct builder *blank, struct map *all,
+                             struct err *err)
+{
+    const struct convert_options *o = blank->options;
+    struct notes *notes = &blank->plan->notes;
+    enum status s = OK;
+    size_t n = 0;
+
+    for (size_t i = 0; i < o->nrung && s == OK; i++) {
+        const struct convert_rung *rung = &o->rungs[i];
+        struct builder *b = builder_for(builders, n, rung->mtp);
+
+        notes->prefix = NULL; // what is true of the model is no rung's
+        if (!b) {
+            b = &builders[n++];
+            *b = *blank;
+            b->mtp = rung->mtp;
+            meta_init(&b->meta, &b->plan->arena);
+            s = build(b, all, err);
+        }
+        notes->prefix = rung->label;
+        if (s == OK)
+            s = add_rung(b, rung, err);
+        if (s != OK && rung->label)
+            wrap(err, "%s", rung->label);
+    }
+    notes->prefix = NULL;
+    for (size_t i = 0; i < n; i++) {
+        map_free(&builders[i].names);
+        map_free(&builders[i].left_out);
+        meta_free(&builders[i].meta);
+    }
+    return s;
 }
 
 enum status convert_to_gguf(struct plan *plan, struct source *source, const struct convert_options *o,
                             struct err *err)
 {
-    struct builder b = {.plan = plan, .source = source, .options = o};
-    enum dtype type = DT_F32;
-    const char *by_rule = NULL;
-    struct meta meta;
+    struct builder blank = {.plan = plan, .source = source, .options = o}, builders[MTP_NMODE];
+    struct map all = {0};
+    enum status s = add_inputs(&blank, err);
 
-    meta_init(&meta, &plan->arena);
-    enum status s = open_model(&b, err);
     if (s == OK)
-        s = add_inputs(&b, err);
-    if (s == OK)
-        s = handle_all(&b, err);
-    if (s == OK) {
-        type = choose_file_type(&b);
-        s = types_choose(&b, type, err);
-    }
-    if (s == OK)
-        s = metadata_build(&b, type, type_tag(&b, type), &meta, &by_rule, err);
-    if (s == OK)
-        s = lay_out(&b, output_path(&b, type_tag(&b, type), by_rule), &meta, err);
-    map_free(&b.names);
-    meta_free(&meta);
+        s = add_rungs(builders, &blank, &all, err);
+    map_free(&all);
     return s;
 }

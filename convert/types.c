@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which type each tensor of a converted file gets. */
 #include "convert/build_int.h"
-#include "quantize/codecs.h"
 
 /* ---- types ---- */
 
@@ -66,20 +65,18 @@ uint32_t types_file_id(enum dtype t)
     return 0;
 }
 
-enum status types_choose(struct builder *b, enum dtype file, struct err *err)
+enum status types_choose(const struct builder *b, enum dtype file, struct draft *d, struct err *err)
 {
     enum status s = OK;
 
-    for (size_t i = 0; i < b->plan->nstep && s == OK; i++) {
-        struct plan_step *step = &b->plan->steps[i];
-        struct plan_sink sink = {.dtype = choose_type(step, file)};
+    for (size_t i = 0; i < b->nstep && s == OK; i++) {
+        const struct plan_step *step = &b->plan->steps[b->steps[i]];
+        enum dtype type = choose_type(step, file);
 
-        sink.codec = codec_find(sink.dtype);
-        if (sink.dtype == DT_F16 && file == DT_Q8_0)
+        draft_add(d, b->steps[i], type);
+        if (type == DT_F16 && file == DT_Q8_0)
             s = notes_add(&b->plan->notes, err, "%s: rows of %" PRIu64 " are no whole q8_0 blocks: f16",
                           step->name, step->shape[step->rank - 1]);
-        if (s == OK)
-            s = plan_add_sink(b->plan, step, &sink, err);
     }
     return s;
 }

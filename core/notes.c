@@ -12,7 +12,7 @@ enum status notes_add(struct notes *notes, struct err *err, const char *fmt, ...
     va_start(ap, fmt);
     vsnprintf(raw, sizeof raw, fmt, ap);
     va_end(ap);
-    fail(&text, OK, "%s", raw);
+    fail(&text, OK, "%s%s%s", notes->prefix ? notes->prefix : "", notes->prefix ? ": " : "", raw);
     if (!arena_grow(notes->arena, (void **)&notes->item, notes->n, &notes->cap, sizeof *notes->item))
         return fail_nomem(err);
     const char *copy = arena_strdup(notes->arena, text.text);

@@ -7,6 +7,7 @@
 
 struct notes {
     struct arena *arena; /* set by the owner; holds the texts */
+    const char *prefix;  /* what the notes to come are about: put before each; NULL for nothing */
     const char **item;
     size_t n, cap;
 };

@@ -209,6 +209,24 @@ static enum status open_partial(struct outfile *f, bool resume, bool *resumed, s
     return s;
 }
 
+/* The file under its final name, where an earlier run seems to have finished it. */
+static bool adopt(struct outfile *f)
+{
+    struct stat st;
+
+    if (stat(f->partial, &st) == 0 || lstat(f->path, &st) != 0 || !S_ISREG(st.st_mode) ||
+        (uint64_t)st.st_size != f->nbytes)
+        return false;
+    f->fd = open(f->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    f->committed = f->fd >= 0;
+    return f->committed;
+}
+
+bool outfile_is_committed(const struct outfile *f)
+{
+    return f->committed;
+}
+
 enum status outfile_open(struct outfile **out, const struct outfile_spec *spec, bool *resumed,
                          struct err *err)
 {
@@ -228,7 +246,8 @@ enum status outfile_open(struct outfile **out, const struct outfile_spec *spec, 
         return fail_nomem(err);
     }
     snprintf(f->partial, partial_n, "%s.partial", spec->path);
-    enum status s = open_partial(f, spec->resume, resumed, err);
+    *resumed = spec->resume && spec->adopt && adopt(f);
+    enum status s = *resumed ? OK : open_partial(f, spec->resume, resumed, err);
     if (s != OK) {
         outfile_close(f, false);
         return s;
@@ -250,8 +269,10 @@ enum status outfile_digest(struct outfile *f, uint64_t off, uint64_t nbytes, str
         if (got < 0 && errno == EINTR)
             continue;
         if (got <= 0) {
-            s = got < 0 ? fail_errno(err, "%s: read at %" PRIu64, f->partial, off)
-                        : fail(err, E_IO, "%s: ends at %" PRIu64, f->partial, off);
+            const char *name = f->committed ? f->path : f->partial;
+
+            s = got < 0 ? fail_errno(err, "%s: read at %" PRIu64, name, off)
+                        : fail(err, E_IO, "%s: ends at %" PRIu64, name, off);
             break;
         }
         hash_update(h, chunk, (size_t)got);

@@ -21,10 +21,12 @@ struct outfile_listener {
 };
 
 struct outfile_spec {
-    const char *path;                 /* the final name */
-    uint64_t nbytes;                  /* the file's size */
-    size_t buffer_bytes;              /* of each of two; 64 KiB at least; rounded to whole pages */
-    bool resume;                      /* keep an existing NAME.partial of that size, else start empty */
+    const char *path;    /* the final name */
+    uint64_t nbytes;     /* the file's size */
+    size_t buffer_bytes; /* of each of two; 64 KiB at least; rounded to whole pages */
+    bool resume;         /* keep an existing NAME.partial of that size, else start empty */
+    bool adopt; /* with resume: where there is no NAME.partial, a file of that name and size may be one that
+                   an earlier run committed; it can then be read, but not written */
     struct outfile_listener listener; /* .wrote may be NULL */
 };
 
@@ -33,6 +35,9 @@ struct outfile_spec {
  * kept is still there; what this call made is not. */
 enum status outfile_open(struct outfile **out, const struct outfile_spec *spec, bool *resumed,
                          struct err *err);
+
+/* Whether the file has its final name: committed by this run or, where it was adopted, by an earlier one. */
+bool outfile_is_committed(const struct outfile *f);
 
 /* Copies n bytes for offset off. E_IO (disk full among them). */
 enum status outfile_write(struct outfile *f, const void *p, size_t n, uint64_t off, struct err *err);

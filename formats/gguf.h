@@ -37,13 +37,25 @@ struct gguf_entry {
     uint64_t off; /* set by gguf_header: from the start of the file */
 };
 
-/* Appends magic, version 3, metadata, tensor infos and the padding before the data to out, and sets the
- * entries' offsets: in order, each tensor padded to the alignment (the last one too: *file_nbytes includes
- * it). general.alignment in `meta` is honoured, else 32. Empty strings and arrays in `meta` are not
- * written, as the reference writer does; a scalar becomes one element in one dimension. E_UNSUPPORTED for
- * what GGUF cannot hold, E_USAGE for an alignment that is no power of two, else as buf_check(). */
-enum status gguf_header(const struct meta *meta, struct gguf_entry *entries, size_t n, struct buf *out,
-                        uint64_t *file_nbytes, struct err *err);
+/* The bytes of a file before its data, in pieces: long values stay where the metadata has them, so that the
+ * headers of many files of one model cost little more than one. */
+struct gguf_header {
+    struct arena *arena; /* set by the caller; holds the list and the short pieces */
+    struct slice *piece;
+    size_t n, cap;
+    uint64_t nbytes;      /* of all pieces */
+    uint64_t file_nbytes; /* with the data */
+};
+
+/* Magic, version 3, metadata, tensor infos and the padding before the data; sets the entries' offsets: in
+ * order, each tensor padded to the alignment (the last one too). general.alignment in `meta` is honoured,
+ * else
+ * 32. Empty strings and arrays in `meta` are not written, as the reference writer does; a scalar becomes one
+ * element in one dimension. E_UNSUPPORTED for what GGUF cannot hold, E_USAGE for an alignment that is no
+ * power of two, E_LIMIT for a header of more than GGUF_MAX_HEADER bytes, E_NOMEM. */
+#define GGUF_MAX_HEADER (1 * GIB)
+enum status gguf_header(const struct meta *meta, struct gguf_entry *entries, size_t n,
+                        struct gguf_header *out, struct err *err);
 
 /* "<stem>-00001-of-00003.gguf" in the arena: part is 0-based, stem is path without its file name's last
  * extension. NULL as arena_alloc(). */

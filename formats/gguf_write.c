@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "formats/gguf.h"
 
+#define LONG_VALUE 4096 /* bytes of a value from which on it is not copied */
+
 static void put_str(struct buf *out, const char *s)
 {
     size_t n = strlen(s);
@@ -17,22 +19,56 @@ static bool is_empty(const struct meta_kv *kv)
     return kv->type == META_ARRAY ? kv->count == 0 : meta_str(kv, &s) && s.n == 0;
 }
 
-static void put_meta(struct buf *out, const struct meta *meta)
+/* ---- pieces ---- */
+
+static enum status add_piece(struct gguf_header *h, const void *p, uint64_t n, struct err *err)
 {
-    for (size_t i = 0; i < meta->n; i++) {
+    if (!add_ok(h->nbytes, n, &h->nbytes) || h->nbytes > GGUF_MAX_HEADER)
+        return fail(err, E_LIMIT, "the GGUF header: more than %" PRIu64 " bytes", (uint64_t)GGUF_MAX_HEADER);
+    if (!p || !arena_grow(h->arena, (void **)&h->piece, h->n, &h->cap, sizeof *h->piece))
+        return fail_nomem(err);
+    h->piece[h->n++] = (struct slice){p, (size_t)n};
+    return OK;
+}
+
+/* What was collected becomes a piece. */
+static enum status end_piece(struct gguf_header *h, struct buf *text, struct err *err)
+{
+    enum status s = buf_check(text, "the GGUF header", err);
+
+    if (s == OK && text->n > 0)
+        s = add_piece(h, arena_strndup(h->arena, text->p, text->n), text->n, err);
+    text->n = 0;
+    return s;
+}
+
+static enum status put_meta(struct gguf_header *h, struct buf *text, const struct meta *meta, struct err *err)
+{
+    enum status s = OK;
+
+    for (size_t i = 0; i < meta->n && s == OK; i++) {
         const struct meta_kv *kv = &meta->kv[i];
 
         if (is_empty(kv))
             continue;
-        put_str(out, kv->key);
-        buf_add_u32(out, kv->type);
+        put_str(text, kv->key);
+        buf_add_u32(text, kv->type);
         if (kv->type == META_ARRAY) {
-            buf_add_u32(out, kv->elem);
-            buf_add_u64(out, kv->count);
+            buf_add_u32(text, kv->elem);
+            buf_add_u64(text, kv->count);
         }
-        buf_add(out, kv->data, (size_t)kv->nbytes);
+        if (kv->nbytes < LONG_VALUE) {
+            buf_add(text, kv->data, (size_t)kv->nbytes);
+            continue;
+        }
+        s = end_piece(h, text, err);
+        if (s == OK)
+            s = add_piece(h, kv->data, kv->nbytes, err);
     }
+    return s;
 }
+
+/* ---- checks ---- */
 
 static enum status find_alignment(const struct meta *meta, uint64_t *alignment, struct err *err)
 {
@@ -88,43 +124,60 @@ static void put_zeros(struct buf *out, size_t n)
         memset(at, 0, n);
 }
 
-enum status gguf_header(const struct meta *meta, struct gguf_entry *entries, size_t n, struct buf *out,
-                        uint64_t *file_nbytes, struct err *err)
+/* The infos, and the entries' offsets within the data; *nbytes of it all. */
+static enum status put_entries(struct buf *text, struct gguf_entry *entries, size_t n, uint64_t alignment,
+                               uint64_t *nbytes, struct err *err)
 {
-    const size_t start = out->n;
-    uint64_t alignment, off = 0, nkey = 0;
-    enum status s = find_alignment(meta, &alignment, err);
+    uint64_t off = 0, end;
 
-    for (size_t i = 0; s == OK && i < n; i++)
-        s = check_entry(&entries[i], err);
-    if (s != OK)
-        return s;
-
-    for (size_t i = 0; i < meta->n; i++)
-        nkey += !is_empty(&meta->kv[i]);
-    buf_add(out, "GGUF", 4);
-    buf_add_u32(out, 3);
-    buf_add_u64(out, n);
-    buf_add_u64(out, nkey);
-    put_meta(out, meta);
     for (size_t i = 0; i < n; i++) {
         struct gguf_entry *e = &entries[i];
-        uint64_t end;
 
-        put_entry(out, e, off);
+        put_entry(text, e, off);
         e->off = off;
         if (!add_ok(off, e->nbytes, &end) || end > INT64_MAX - alignment)
             return fail(err, E_LIMIT, "tensor '%s': ends beyond any file's size", e->name);
         off = align_up(end, alignment);
     }
-    if (!out->failed)
-        put_zeros(out, (size_t)(align_up(out->n - start, alignment) - (out->n - start)));
-    if ((s = buf_check(out, "the GGUF header", err)) != OK)
-        return s;
-
-    const uint64_t data = out->n - start;
-    for (size_t i = 0; i < n; i++)
-        entries[i].off += data;
-    *file_nbytes = data + off;
+    *nbytes = off;
     return OK;
+}
+
+static enum status put_all(const struct meta *meta, struct gguf_entry *entries, size_t n,
+                           struct gguf_header *out, struct buf *text, struct err *err)
+{
+    uint64_t alignment, nkey = 0, data = 0;
+    enum status s = find_alignment(meta, &alignment, err);
+
+    for (size_t i = 0; s == OK && i < n; i++)
+        s = check_entry(&entries[i], err);
+    for (size_t i = 0; i < meta->n; i++)
+        nkey += !is_empty(&meta->kv[i]);
+    buf_add(text, "GGUF", 4);
+    buf_add_u32(text, 3);
+    buf_add_u64(text, n);
+    buf_add_u64(text, nkey);
+    if (s == OK)
+        s = put_meta(out, text, meta, err);
+    if (s == OK)
+        s = put_entries(text, entries, n, alignment, &data, err);
+    if (s == OK && !text->failed)
+        put_zeros(text, (size_t)(align_up(out->nbytes + text->n, alignment) - (out->nbytes + text->n)));
+    if (s == OK)
+        s = end_piece(out, text, err);
+    for (size_t i = 0; i < n && s == OK; i++)
+        entries[i].off += out->nbytes;
+    out->file_nbytes = out->nbytes + data;
+    return s;
+}
+
+enum status gguf_header(const struct meta *meta, struct gguf_entry *entries, size_t n,
+                        struct gguf_header *out, struct err *err)
+{
+    struct buf text;
+
+    buf_init(&text, GGUF_MAX_HEADER);
+    enum status s = put_all(meta, entries, n, out, &text, err);
+    buf_free(&text);
+    return s;
 }

@@ -67,14 +67,19 @@ static enum status add_pair(struct imatrix *im, const struct source *s, const st
     if (st != OK)
         return st;
     uint64_t ncol = e.n / e.nmatrix;
+    bool *unhit = arena_array(&im->arena, e.nmatrix, sizeof *unhit);
+    if (!unhit)
+        return fail_nomem(err);
     for (uint64_t m = 0; m < e.nmatrix; m++) {
         float c = roundf(count[m]);
 
-        e.nunhit += c <= 0;
+        unhit[m] = c <= 0;
+        e.nunhit += unhit[m];
         for (uint64_t i = 0; i < ncol; i++)
             values[m * ncol + i] = c > 0 ? values[m * ncol + i] / c : 1.0f;
     }
     e.values = values;
+    e.unhit = e.nunhit > 0 ? unhit : NULL;
     e.name = arena_strndup(&im->arena, sums->name, strlen(sums->name) - strlen(SUMS));
     return e.name ? add_entry(im, &e, err) : fail_nomem(err);
 }

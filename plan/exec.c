@@ -11,7 +11,7 @@ struct slot {
     const struct plan_source *source;
     struct tile_read read;
     unsigned char *in, *out;
-    const unsigned char **result; /* of each sink, planar: in `out`, or in `in` where a copy is enough */
+    unsigned char **result; /* of each sink, planar: in `out`, or in `in` where a copy is enough */
 };
 
 struct scratch {
@@ -52,32 +52,23 @@ static uint64_t bytes_of(enum dtype t, uint64_t n)
 
 /* ---- reading ---- */
 
-static bool tile_is_there(const struct run *r, const struct tile *t)
+/* Whether an earlier run wrote this tile of the sink. */
+static bool is_there(const struct run *r, const struct tile *t, const struct plan_sink *sink)
 {
-    for (size_t i = 0; i < t->step->nsink; i++) {
-        const struct plan_sink *sink = &t->step->sinks[i];
-
-        for (uint32_t k = 0; k < dtype_parts(sink->dtype)->n; k++)
-            if (!resume_has(&r->resume, sink->place[k].out,
-                            sink->place[k].off + dtype_part_nbytes(sink->dtype, k, t->first),
-                            dtype_part_nbytes(sink->dtype, k, t->nelem)))
-                return false;
-    }
+    for (uint32_t k = 0; k < dtype_parts(sink->dtype)->n; k++)
+        if (!resume_has(&r->resume, sink->place[k].out,
+                        sink->place[k].off + dtype_part_nbytes(sink->dtype, k, t->first),
+                        dtype_part_nbytes(sink->dtype, k, t->nelem)))
+            return false;
     return true;
 }
 
-static void count_reused(struct run *r, const struct tile *t)
+static bool tile_is_there(const struct run *r, const struct tile *t)
 {
-    for (size_t i = 0; i < t->step->nsink; i++) {
-        const struct plan_sink *sink = &t->step->sinks[i];
-
-        for (uint32_t k = 0; k < dtype_parts(sink->dtype)->n; k++) {
-            uint64_t n = dtype_part_nbytes(sink->dtype, k, t->nelem);
-
-            r->reused += n;
-            r->left[sink->place[k].out] -= n;
-        }
-    }
+    for (size_t i = 0; i < t->step->nsink; i++)
+        if (!is_there(r, t, &t->step->sinks[i]))
+            return false;
+    return true;
 }
 
 static enum status read_span(const struct plan_span *span, void *buf, uint64_t n, uint64_t off,
@@ -151,7 +142,7 @@ static enum status read_tile(void *ctx, void *slot_ptr, bool *end, struct err *e
 
 static bool is_copy(const struct slot *slot, const struct plan_sink *sink)
 {
-    return slot->tile.step->nop == 0 && sink->dtype == slot->source->dtype;
+    return slot->tile.step->nop == 0 && !sink->rounds && sink->dtype == slot->source->dtype;
 }
 
 static bool is_transcoded(const struct slot *slot, const struct plan_sink *sink)
@@ -240,6 +231,42 @@ static unsigned char *gather(const struct slot *slot, const struct scratch *scra
     return scratch->gather;
 }
 
+/* Makes a sink's result at slot->result[i], or tells where it is already. */
+static void fill_sink(struct slot *slot, size_t i, unsigned char *raw, const struct scratch *scratch)
+{
+    const struct plan_sink *sink = &slot->tile.step->sinks[i];
+    unsigned char *out = slot->result[i];
+    uint64_t n = slot->tile.nelem;
+    bool packed = dtype_parts(sink->dtype)->n > 1;
+    const unsigned char *bytes = make_bytes(slot, sink, raw, scratch->values, packed ? scratch->blocks : out);
+
+    if (bytes == slot->in)
+        slot->result[i] = slot->in;
+    if (packed)
+        parts_scatter(sink->dtype, bytes, n, out);
+    else if (bytes == scratch->gather)
+        memcpy(out, bytes, (size_t)bytes_of(sink->dtype, n));
+}
+
+/* The results of the sinks that round the values, which they all do in one way, or of the others. */
+static void fill_sinks(const struct run *r, struct slot *slot, unsigned char *raw,
+                       const struct scratch *scratch, bool round)
+{
+    const struct plan_step *step = slot->tile.step;
+    bool rounded = false;
+
+    for (size_t i = 0; i < step->nsink; i++) {
+        const struct plan_sink *sink = &step->sinks[i];
+
+        if (sink->rounds != round || is_there(r, &slot->tile, sink))
+            continue;
+        if (round && !rounded)
+            op_apply(sink->round, scratch->values, (size_t)slot->tile.nelem);
+        rounded = round;
+        fill_sink(slot, i, raw, scratch);
+    }
+}
+
 static enum status work_tile(void *ctx, void *slot_ptr, unsigned worker, struct err *err)
 {
     struct run *r = ctx;
@@ -260,20 +287,11 @@ static enum status work_tile(void *ctx, void *slot_ptr, unsigned worker, struct 
             op_apply(step->ops[k], scratch->values, (size_t)n);
     }
     for (size_t i = 0; i < step->nsink; i++) {
-        const struct plan_sink *sink = &step->sinks[i];
-        uint64_t nbytes = bytes_of(sink->dtype, n);
-
-        bool packed = dtype_parts(sink->dtype)->n > 1;
-        const unsigned char *bytes =
-            make_bytes(slot, sink, raw, scratch->values, packed ? scratch->blocks : out);
-
-        slot->result[i] = bytes == slot->in ? bytes : out;
-        if (packed)
-            parts_scatter(sink->dtype, bytes, n, out);
-        else if (bytes == scratch->gather)
-            memcpy(out, bytes, (size_t)nbytes);
-        out += align_up(nbytes, 64);
+        slot->result[i] = out;
+        out += align_up(bytes_of(step->sinks[i].dtype, n), 64);
     }
+    fill_sinks(r, slot, raw, scratch, false);
+    fill_sinks(r, slot, raw, scratch, true);
     return OK;
 }
 
@@ -287,6 +305,22 @@ static enum status note_written(void *ctx, uint64_t off, uint64_t nbytes, struct
     return journal_add(l->run->journal, &range, err);
 }
 
+/* Gives the output's set its names once every byte of it was written. */
+static enum status commit_set(struct run *r, uint32_t out, struct err *err)
+{
+    const struct plan_out *outs = r->plan->outs;
+    size_t first = out, end = out + 1;
+
+    while (first > 0 && outs[first - 1].set == outs[out].set)
+        first--;
+    while (end < r->plan->nout && outs[end].set == outs[out].set)
+        end++;
+    for (size_t i = first; i < end; i++)
+        if (r->left[i] > 0)
+            return OK;
+    return outfile_commit(r->files + first, end - first, err);
+}
+
 /* Hands bytes to an output; the last ones send the file to the disk and free its buffer. */
 static enum status put(struct run *r, uint32_t out, const void *p, uint64_t n, uint64_t off, struct err *err)
 {
@@ -296,6 +330,8 @@ static enum status put(struct run *r, uint32_t out, const void *p, uint64_t n, u
     r->done += n;
     if (s == OK && r->left[out] == 0)
         s = outfile_sync(r->files[out], err);
+    if (s == OK && r->left[out] == 0 && plan_has_sets(r->plan))
+        s = commit_set(r, out, err); // whatever becomes of the others
     return s;
 }
 
@@ -307,6 +343,9 @@ static enum status write_tile(void *ctx, void *slot_ptr, struct err *err)
 
     for (size_t i = 0; i < t->step->nsink; i++) {
         const struct plan_sink *sink = &t->step->sinks[i];
+
+        if (is_there(r, t, sink))
+            continue;
         const unsigned char *bytes = slot->result[i];
 
         for (uint32_t k = 0; k < dtype_parts(sink->dtype)->n; k++) {
@@ -414,6 +453,7 @@ static enum status open_outputs(struct run *r, struct err *err)
             .nbytes = r->plan->outs[i].nbytes,
             .buffer_bytes = (size_t)r->memory.file_buffer_bytes,
             .resume = r->options->resume,
+            .adopt = plan_has_sets(r->plan) && !r->options->force, // an earlier run may have finished some
             .listener = {.ctx = &r->listeners[i], .wrote = note_written},
         };
         enum status s = outfile_open(&r->files[i], &spec, &r->resumed[i], err);
@@ -430,28 +470,70 @@ static enum status open_outputs(struct run *r, struct err *err)
     return OK;
 }
 
+static enum status put_header(struct run *r, uint32_t out, struct err *err)
+{
+    const struct plan_out *o = &r->plan->outs[out];
+    enum status s = OK;
+    uint64_t off = 0;
+
+    for (size_t i = 0; i < o->nheader && s == OK; i++) {
+        s = put(r, out, o->header[i].p, o->header[i].n, off, err);
+        off += o->header[i].n;
+    }
+    return s;
+}
+
 /* A file whose tensors come later holds no buffer until then. */
 static enum status put_headers(struct run *r, struct err *err)
 {
     enum status s = OK;
 
     for (uint32_t i = 0; i < r->plan->nout && s == OK; i++) {
-        s = put(r, i, r->plan->outs[i].header, r->plan->outs[i].header_nbytes, 0, err);
-        if (s == OK && r->plan->nout > 1)
+        if (outfile_is_committed(r->files[i]))
+            continue;
+        s = put_header(r, i, err);
+        if (s == OK && r->plan->nout > 1 && !outfile_is_committed(r->files[i]))
             s = outfile_flush(r->files[i], err);
     }
     return s;
 }
 
-/* Tiles that an earlier run wrote count as done before the pipeline starts. */
+static void count_reused(struct run *r, uint32_t out, uint64_t nbytes)
+{
+    r->reused += nbytes;
+    r->left[out] -= nbytes;
+}
+
+static void count_if_there(struct run *r, const struct tile *t, const struct plan_sink *sink)
+{
+    if (is_there(r, t, sink))
+        for (uint32_t k = 0; k < dtype_parts(sink->dtype)->n; k++)
+            count_reused(r, sink->place[k].out, dtype_part_nbytes(sink->dtype, k, t->nelem));
+}
+
+/* Tiles that an earlier run wrote count as done before the pipeline starts; the headers of files that it did
+ * not finish are written again. */
 static void skip_reused(struct run *r)
 {
     struct tile_walk walk = r->walk;
     struct tile t;
 
     while (tile_next(&walk, &t))
-        if (tile_is_there(r, &t))
-            count_reused(r, &t);
+        for (size_t i = 0; i < t.step->nsink; i++)
+            count_if_there(r, &t, &t.step->sinks[i]);
+    for (uint32_t i = 0; i < r->plan->nout; i++)
+        if (outfile_is_committed(r->files[i]) && resume_has(&r->resume, i, 0, r->plan->outs[i].header_nbytes))
+            count_reused(r, i, r->plan->outs[i].header_nbytes);
+}
+
+/* A file under an output's name is this job's when its every byte is as the log says. */
+static enum status check_adopted(const struct run *r, struct err *err)
+{
+    for (uint32_t i = 0; i < r->plan->nout; i++)
+        if (outfile_is_committed(r->files[i]) && r->left[i] > 0)
+            return fail(err, E_USAGE, "%s: exists already, and is not what this job writes",
+                        r->plan->outs[i].path);
+    return OK;
 }
 
 static enum status run_pipe(struct run *r, struct err *err)
@@ -461,14 +543,19 @@ static enum status run_pipe(struct run *r, struct err *err)
     enum status s = pipe_run(&stages, &shape, err);
 
     /* Outputs whose every byte was there already were not synced by a last put. */
-    for (size_t i = 0; i < r->plan->nout && s == OK; i++)
-        s = outfile_sync(r->files[i], err);
+    for (uint32_t i = 0; i < r->plan->nout && s == OK; i++)
+        if (!outfile_is_committed(r->files[i]))
+            s = outfile_sync(r->files[i], err);
+    for (uint32_t i = 0; i < r->plan->nout && s == OK; i++)
+        if (!outfile_is_committed(r->files[i]))
+            s = commit_set(r, i, err);
     return s;
 }
 
 static bool worth_keeping(enum status s)
 {
-    return s == E_IO || s == E_CANCELLED || s == E_NOMEM;
+    return s == E_IO || s == E_CANCELLED || s == E_NOMEM ||
+           s == E_USAGE; // another file stands where a finished one was
 }
 
 /* Whether a later run can go on from what this failed one leaves. */
@@ -496,7 +583,7 @@ static enum status load_resume(struct run *r, struct err *err)
 
     if (s == OK)
         skip_reused(r);
-    return s;
+    return s == OK ? check_adopted(r, err) : s;
 }
 
 enum status exec_run(const struct plan *p, const struct exec_options *o, struct exec_result *result,
@@ -521,8 +608,6 @@ enum status exec_run(const struct plan *p, const struct exec_options *o, struct 
         s = put_headers(&r, err);
     if (s == OK)
         s = run_pipe(&r, err);
-    if (s == OK)
-        s = outfile_commit(r.files, p->nout, err);
     result->bytes_reused = r.reused;
     result->resumable = s != OK && is_resumable(&r, s);
     for (size_t i = 0; r.files && i < p->nout; i++)

@@ -41,7 +41,8 @@ struct exec_result {
     bool resumable;        /* after a failure: .partial and .journal were left for --resume */
 };
 
-/* Runs to committed files, or to none: on failure nothing has a final name. */
+/* Runs to committed files, a set at a time as each is complete: on failure no set that is not complete has a
+ * final name. A resumed run takes the sets that an earlier one finished as they are. */
 enum status exec_run(const struct plan *p, const struct exec_options *o, struct exec_result *r,
                      struct err *err);
 

@@ -78,8 +78,20 @@ enum status plan_add_out(struct plan *p, const char *path, uint32_t *index, stru
 
     if (!slot)
         return fail_nomem(err);
-    *slot = (struct plan_out){.path = path};
+    *slot = (struct plan_out){.path = path, .set = p->nout > 1 ? slot[-1].set + 1 : 0};
     *index = (uint32_t)(p->nout - 1);
+    return OK;
+}
+
+enum status plan_add_header(struct plan *p, uint32_t out, const void *bytes, size_t n, struct err *err)
+{
+    struct plan_out *o = &p->outs[out];
+    struct slice *slot = APPEND(p, o->header, o->nheader, o->header_cap);
+
+    if (!slot)
+        return fail_nomem(err);
+    *slot = (struct slice){bytes, n};
+    o->header_nbytes += n;
     return OK;
 }
 
@@ -149,6 +161,16 @@ static bool is_laid_out(const struct plan *p, const struct plan_step *step, cons
     return true;
 }
 
+/* How the first sink that rounds does. */
+static enum op step_round(const struct plan_step *step)
+{
+    size_t i = 0;
+
+    while (!step->sinks[i].rounds)
+        i++;
+    return step->sinks[i].round;
+}
+
 enum status plan_check(const struct plan *p, struct err *err)
 {
     for (size_t i = 0; i < p->nstep; i++) {
@@ -163,6 +185,8 @@ enum status plan_check(const struct plan *p, struct err *err)
             if (!sink->codec->encode || (sink->transcode.convert && sink->transcode.to != sink->dtype) ||
                 !is_laid_out(p, step, sink))
                 return fail(err, E_BUG, "tensor %s: sink %zu is not laid out", step->name, k);
+            if (sink->rounds && sink->round != step_round(step))
+                return fail(err, E_BUG, "tensor %s: two sinks round in two ways", step->name);
         }
     }
     return OK;
@@ -229,6 +253,9 @@ static void hash_step(struct hash *h, const struct plan_step *step)
             HASH_VALUE(h, sink->place[k].out);
             HASH_VALUE(h, sink->place[k].off);
         }
+        HASH_VALUE(h, sink->rounds);
+        if (sink->rounds)
+            HASH_VALUE(h, sink->round);
         if (sink->weights)
             hash_update(h, sink->weights, weights_count(step, sink) * sizeof *sink->weights);
     }
@@ -246,11 +273,17 @@ enum status plan_fingerprint(const struct plan *p, struct digest *d, struct err 
         hash_step(h, &p->steps[i]);
     for (size_t i = 0; i < p->nout; i++) {
         hash_text(h, p->outs[i].path);
-        hash_update(h, p->outs[i].header, p->outs[i].header_nbytes);
+        for (size_t k = 0; k < p->outs[i].nheader; k++)
+            hash_update(h, p->outs[i].header[k].p, p->outs[i].header[k].n);
     }
     *d = hash_digest(h);
     hash_free(h);
     return OK;
+}
+
+bool plan_has_sets(const struct plan *p)
+{
+    return p->nout > 0 && p->outs[p->nout - 1].set != p->outs[0].set;
 }
 
 uint64_t plan_tensor_bytes(const struct plan *p)

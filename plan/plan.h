@@ -15,6 +15,7 @@
 #include "core/file.h"
 #include "core/hash.h"
 #include "core/notes.h"
+#include "core/str.h"
 #include "formats/codec.h"
 #include "formats/meta.h"
 #include "formats/tensor.h"
@@ -72,6 +73,9 @@ struct plan_sink {
     const float
         *weights; /* importance of each column, or NULL; borrowed. One vector for every `weight_rows` */
     uint64_t weight_rows; /* rows (an expert's matrix), one after the other; 0: one vector for all rows */
+    bool rounds;          /* the values pass through another type on their way: op `round` */
+    enum op round;        /* the same for all sinks of a step that round */
+    uint32_t trimmed;     /* outermost axes, of length 1, that the file leaves out */
     struct plan_place place[DTYPE_MAX_PARTS]; /* of each part of the type: one, where it is not packed */
     uint64_t nbytes;                          /* of all parts */
 };
@@ -93,7 +97,9 @@ struct plan_step {
 
 struct plan_out {
     const char *path;
-    const void *header; /* the bytes before the data, in the plan's arena */
+    uint32_t set;         /* files of one set, which follow each other, get their names together */
+    struct slice *header; /* pieces of the bytes before the data, borrowed: files share the long ones */
+    size_t nheader, header_cap;
     uint64_t header_nbytes;
     uint64_t nbytes; /* of the file */
 };
@@ -127,7 +133,9 @@ enum status plan_add_step(struct plan *p, const char *name, const uint64_t *shap
 enum status plan_add_view(struct plan *p, struct plan_step *step, const struct view *v, struct err *err);
 enum status plan_add_sink(struct plan *p, struct plan_step *step, const struct plan_sink *sink,
                           struct err *err);
+/* The output begins a set of its own; whoever adds it may join it to that of the output before. */
 enum status plan_add_out(struct plan *p, const char *path, uint32_t *index, struct err *err);
+enum status plan_add_header(struct plan *p, uint32_t out, const void *bytes, size_t n, struct err *err);
 enum status plan_add_input(struct plan *p, const char *path, struct err *err);
 enum status plan_drop(struct plan *p, const char *name, const char *reason, struct err *err);
 void plan_add_op(struct plan_step *step, enum op op);
@@ -138,6 +146,9 @@ enum status plan_check(const struct plan *p, struct err *err);
 
 /* What decides the output bytes, the sources' identity included: the journal's key. */
 enum status plan_fingerprint(const struct plan *p, struct digest *d, struct err *err);
+
+/* Whether its outputs are several sets, each of which is finished and named for itself. */
+bool plan_has_sets(const struct plan *p);
 
 /* Bytes of all sinks, and bytes that the views take from files (views of one source do not overlap). */
 uint64_t plan_tensor_bytes(const struct plan *p);

@@ -4,14 +4,20 @@
 
 #include "plan/exec.h"
 
-/* Blocks that an earlier run's .partial already holds. */
-static uint64_t bytes_held(const struct plan_out *out)
+/* Blocks of a file that has the path and the suffix. */
+static uint64_t bytes_held(const char *out, const char *suffix)
 {
     struct stat st;
     char path[4096];
 
-    int n = snprintf(path, sizeof path, "%s.partial", out->path);
+    int n = snprintf(path, sizeof path, "%s%s", out, suffix);
     return n > 0 && (size_t)n < sizeof path && stat(path, &st) == 0 ? (uint64_t)st.st_blocks * 512 : 0;
+}
+
+/* Whether outputs may exist because an earlier run finished them: the executor looks at their content. */
+static bool may_be_finished(const struct plan *p, const struct exec_options *o)
+{
+    return o->resume && plan_has_sets(p) && bytes_held(p->outs[0].path, ".journal") > 0;
 }
 
 /* Refuses to write over an input or anything that is no file (a device would be renamed over as well), under
@@ -41,6 +47,7 @@ static enum status check_names(const struct plan *p, const struct plan_out *out,
 enum status exec_precheck(const struct plan *p, const struct exec_options *o, struct err *err)
 {
     uint64_t need = 0, held = 0, room = 0;
+    bool resumes = may_be_finished(p, o);
 
     for (size_t i = 0; i < p->nout; i++) {
         const struct plan_out *out = &p->outs[i];
@@ -48,10 +55,10 @@ enum status exec_precheck(const struct plan *p, const struct exec_options *o, st
 
         if (s != OK)
             return s;
-        if (path_exists(out->path) && !o->force)
+        if (path_exists(out->path) && !o->force && !resumes)
             return fail(err, E_USAGE, "%s: exists already (--force replaces it)", out->path);
         need += out->nbytes;
-        held += bytes_held(out);
+        held += bytes_held(out->path, ".partial") + (resumes ? bytes_held(out->path, "") : 0);
     }
     enum status s = path_free_space(p->outs[0].path, &room, err);
     if (s == OK && need > room + held)

@@ -72,7 +72,7 @@ enum status resume_load(struct resume *r, const struct resume_from *from, struct
         s = check_range(r, from, &range[i], err);
     for (size_t i = 0; i < nout && s == OK; i++) {
         sort_and_join(&r->outs[i]);
-        if (from->resumed[i] && r->outs[i].n == 0)
+        if (from->resumed[i] && r->outs[i].n == 0 && !outfile_is_committed(from->files[i]))
             s = outfile_restart(from->files[i], err);
     }
     return s;

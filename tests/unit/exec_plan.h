@@ -164,8 +164,9 @@ static inline void lay_out(struct plan *p, uint32_t nout)
         uint32_t index;
 
         assert_int_equal(plan_add_out(p, out_path[i], &index, &err), OK);
-        p->outs[i].header = header[i];
-        p->outs[i].header_nbytes = strlen(header[i]);
+        assert_int_equal(plan_add_header(p, i, header[i], 7, &err), OK);
+        assert_int_equal(plan_add_header(p, i, header[i] + 7, strlen(header[i]) - 7, &err), OK);
+        p->outs[i].set = 0;
         p->outs[i].nbytes = p->outs[i].header_nbytes;
     }
     for (size_t i = 0; i < p->nstep; i++) {
@@ -269,7 +270,9 @@ static inline unsigned char *expected(const struct plan *p, uint32_t out)
     unsigned char *bytes = calloc(p->outs[out].nbytes + 1, 1);
 
     assert_non_null(bytes);
-    memcpy(bytes, p->outs[out].header, p->outs[out].header_nbytes);
+    unsigned char *to = bytes;
+    for (size_t i = 0; i < p->outs[out].nheader; to += p->outs[out].header[i++].n)
+        memcpy(to, p->outs[out].header[i].p, p->outs[out].header[i].n);
     for (size_t i = 0; i < p->nstep; i++)
         for (size_t k = 0; k < p->steps[i].nsink; k++)
             put_by_definition(p, &p->steps[i], &p->steps[i].sinks[k], out, bytes);

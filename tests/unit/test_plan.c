@@ -204,7 +204,7 @@ static void change_view(struct plan *p)
 
 static void change_header(struct plan *p)
 {
-    p->outs[1].header = "tHe second one's header";
+    p->outs[1].header[0].p = "tHe sec";
 }
 
 static void change_path(struct plan *p)
