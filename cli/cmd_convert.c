@@ -177,6 +177,15 @@ static bool wants_quantization(const struct quantize_opts *q)
            q->mtp_type || q->keeps.n || q->pure || q->leave_output || q->explain;
 }
 
+static enum status fail_no_recipe(const struct ladder_rung *rung, struct err *err)
+{
+    return fail(
+        err, E_USAGE,
+        "%s%s--type %s does not quantize: --imatrix, --tensor-type and their like need a recipe, such "
+        "as Q4_K_M",
+        rung->label ? rung->label : "", rung->label ? ": " : "", rung->type ? rung->type : "auto");
+}
+
 static enum status fill_rung(const struct options *o, struct ladder *l, struct ladder_rung *from,
                              struct convert_rung *to, struct err *err)
 {
@@ -194,13 +203,16 @@ static enum status fill_rung(const struct options *o, struct ladder *l, struct l
     }
     if (to->type == DT_COUNT)
         to->tag = NULL;
-    if (from->own_quantize || (l->n == 1 && wants_quantization(&from->options.quantize)))
-        return fail(err, E_USAGE,
-                    "%s%s--type %s does not quantize: --imatrix, --tensor-type and their like need a recipe, "
-                    "such as Q4_K_M",
-                    from->label ? from->label : "", from->label ? ": " : "",
-                    from->type ? from->type : "auto");
-    return OK;
+    return from->own_quantize ? fail_no_recipe(from, err) : OK;
+}
+
+/* Options of quantization that the command line gives are for the rungs that quantize: there must be one. */
+static enum status check_recipes(const struct ladder *l, const struct rung_options *o, struct err *err)
+{
+    for (size_t i = 0; i < l->n; i++)
+        if (l->rungs[i].quantizes)
+            return OK;
+    return wants_quantization(&o->quantize) ? fail_no_recipe(&l->rungs[0], err) : OK;
 }
 
 static enum status run(const struct opt_line *line, struct err *err)
@@ -215,6 +227,8 @@ static enum status run(const struct opt_line *line, struct err *err)
         s = fail_nomem(err);
     for (size_t i = 0; i < ladder.n && s == OK; i++)
         s = fill_rung(o, &ladder, &ladder.rungs[i], &rungs[i], err);
+    if (s == OK)
+        s = check_recipes(&ladder, &o->rung, err);
     struct convert_options c = {
         .rungs = rungs,
         .nrung = ladder.n,

@@ -80,12 +80,12 @@ static char *next_word(char **at, bool *unclosed)
  */
 static char *as_option(struct ladder *l, char *word)
 {
-    size_t n = strcspn(word, "=");
+    size_t n = strspn(word, "abcdefghijklmnopqrstuvwxyz-");
+    bool option = n > 0 && word[0] != '-' && word[n] == '=';
 
-    for (const struct opt *o = table; o->name; o++)
-        if (strlen(o->name) == n && memcmp(o->name, word, n) == 0 && (word[n] || o->kind == OPT_FLAG))
-            return arena_printf(l->arena, "--%s", word);
-    return word;
+    for (const struct opt *o = table; o->name && !option; o++)
+        option = o->kind == OPT_FLAG && strcmp(o->name, word) == 0;
+    return option ? arena_printf(l->arena, "--%s", word) : word;
 }
 
 static bool has_own_quantize(const struct opt_line *line)

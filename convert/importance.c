@@ -124,6 +124,61 @@ static const struct imatrix_entry *next_lender(struct lenders *l)
     return e;
 }
 
+/* ---- single experts ---- */
+
+/* Fills the rows of experts that have none from one lender; *list gets their numbers. */
+static size_t fill_from(const struct draft_tensor *t, const struct imatrix_entry *from, float *values,
+                        bool *unhit, struct buf *list)
+{
+    uint64_t ncol = columns(t), nmatrix = matrices(t);
+    bool of_each = from->nmatrix == nmatrix && fits_all(t, from);
+    size_t n = 0;
+
+    for (uint64_t m = 0; m < nmatrix; m++) {
+        if (!unhit[m] || (from->unhit && from->unhit[of_each ? m : 0]))
+            continue;
+        memcpy(values + m * ncol, from->values + (of_each ? m * ncol : 0), ncol * sizeof *values);
+        unhit[m] = false;
+        buf_printf(list, "%s%" PRIu64, n++ ? ", " : "", m);
+    }
+    return n;
+}
+
+/* Rows of a tensor's own data, or of borrowed data, that calibration never reached. */
+static enum status borrow_rows(struct importance *im, struct draft_tensor *t, const struct imatrix_entry *e,
+                               struct err *err)
+{
+    struct arena *a = &im->draft->plan->arena;
+    struct notes *notes = &im->draft->plan->notes;
+    float *values = arena_array(a, e->n, sizeof *values);
+    bool *unhit = arena_array(a, e->nmatrix, sizeof *unhit);
+    struct lenders lenders = {im, t};
+    const struct imatrix_entry *from;
+    uint64_t left = e->nunhit;
+    enum status s = OK;
+
+    if (!values || !unhit)
+        return fail_nomem(err);
+    memcpy(values, e->values, e->n * sizeof *values);
+    memcpy(unhit, e->unhit, e->nmatrix * sizeof *unhit);
+    while (s == OK && left > 0 && (from = next_lender(&lenders))) {
+        struct buf list;
+
+        buf_init(&list, MIB);
+        size_t n = fill_from(t, from, values, unhit, &list);
+        left -= n;
+        if (n > 0)
+            s = notes_add(notes, err, "%s: never hit in calibration, borrowed from %s: expert%s %s", t->name,
+                          from->name, n == 1 ? "" : "s", list.p ? list.p : "");
+        buf_free(&list);
+    }
+    if (s == OK && left > 0)
+        s = notes_add(notes, err, "%s: hit nowhere, all columns weigh alike: %" PRIu64 " expert%s", t->name,
+                      left, left == 1 ? "" : "s");
+    use(t, values, true);
+    return s;
+}
+
 /* ---- whole tensors ---- */
 
 /* Ones for the widest of the draft's rows, shared by all. */
@@ -161,8 +216,9 @@ static enum status borrow(struct importance *im, struct draft_tensor *t, struct 
     if (!e)
         return set_neutral(im, t, err);
     use(t, e->values, fits_all(t, e));
-    return notes_add(&im->draft->plan->notes, err, "%s: no importance data, borrowed from %s", t->name,
-                     e->name);
+    enum status s =
+        notes_add(&im->draft->plan->notes, err, "%s: no importance data, borrowed from %s", t->name, e->name);
+    return s == OK && e->unhit && fits_all(t, e) ? borrow_rows(im, t, e, err) : s;
 }
 
 static enum status set_missing(struct importance *im, struct draft_tensor *t, struct err *err)
@@ -175,63 +231,10 @@ static enum status set_missing(struct importance *im, struct draft_tensor *t, st
     case MISSING_ERROR:
         break;
     }
-    im->nmissing++;
+    if (im->nmissing++ == 0)
+        im->first_missing = t->name;
     return notes_add(&im->draft->plan->notes, err, "%s: %s needs importance data, and there is none", t->name,
                      dtype_name(t->sink.dtype));
-}
-
-/* ---- single experts ---- */
-
-/* Fills the rows of experts that have none from one lender; *list gets their numbers. */
-static size_t fill_from(const struct draft_tensor *t, const struct imatrix_entry *from, float *values,
-                        bool *unhit, struct buf *list)
-{
-    uint64_t ncol = columns(t), nmatrix = matrices(t);
-    bool of_each = from->nmatrix == nmatrix && fits_all(t, from);
-    size_t n = 0;
-
-    for (uint64_t m = 0; m < nmatrix; m++) {
-        if (!unhit[m] || (from->unhit && from->unhit[of_each ? m : 0]))
-            continue;
-        memcpy(values + m * ncol, from->values + (of_each ? m * ncol : 0), ncol * sizeof *values);
-        unhit[m] = false;
-        buf_printf(list, "%s%" PRIu64, n++ ? ", " : "", m);
-    }
-    return n;
-}
-
-static enum status borrow_rows(struct importance *im, struct draft_tensor *t, const struct imatrix_entry *e,
-                               struct err *err)
-{
-    struct arena *a = &im->draft->plan->arena;
-    struct notes *notes = &im->draft->plan->notes;
-    float *values = arena_array(a, e->n, sizeof *values);
-    bool *unhit = arena_array(a, e->nmatrix, sizeof *unhit);
-    struct lenders lenders = {im, t};
-    const struct imatrix_entry *from;
-    uint64_t left = e->nunhit;
-    enum status s = OK;
-
-    if (!values || !unhit)
-        return fail_nomem(err);
-    memcpy(values, e->values, e->n * sizeof *values);
-    memcpy(unhit, e->unhit, e->nmatrix * sizeof *unhit);
-    while (s == OK && left > 0 && (from = next_lender(&lenders))) {
-        struct buf list;
-
-        buf_init(&list, MIB);
-        size_t n = fill_from(t, from, values, unhit, &list);
-        left -= n;
-        if (n > 0)
-            s = notes_add(notes, err, "%s: never hit in calibration, borrowed from %s: expert%s %s", t->name,
-                          from->name, n == 1 ? "" : "s", list.p ? list.p : "");
-        buf_free(&list);
-    }
-    if (s == OK && left > 0)
-        s = notes_add(notes, err, "%s: %" PRIu64 " experts were hit nowhere: their columns weigh alike",
-                      t->name, left);
-    use(t, values, true);
-    return s;
 }
 
 /* ---- setting ---- */
@@ -270,7 +273,7 @@ enum status importance_finish(const struct importance *im, struct err *err)
     if (im->nmissing == 0)
         return OK;
     return fail(err, E_USAGE,
-                "%zu tensor%s need importance data and have none; --imatrix FILE gives it, "
+                "%zu tensor%s, %s first, need importance data and have none; --imatrix FILE gives it, "
                 "--imatrix-missing neutral or borrow goes without",
-                im->nmissing, im->nmissing == 1 ? "" : "s");
+                im->nmissing, im->nmissing == 1 ? "" : "s", im->first_missing);
 }

@@ -21,6 +21,7 @@ struct importance {
     struct draft *draft; /* its plan's arena and notes are used */
     /* filled while tensors are asked for */
     size_t nmissing;
+    const char *first_missing;
     const float *ones; /* the neutral weights, for all tensors */
 };
 
@@ -32,7 +33,7 @@ enum status importance_check(const struct importance *im, struct err *err);
  * MISSING_ERROR notes the tensor: importance_finish fails. E_FORMAT for an entry of the wrong length. */
 enum status importance_set(struct importance *im, struct draft_tensor *t, bool needed, struct err *err);
 
-/* E_USAGE when tensors lack importance data; the notes name each. */
+/* E_USAGE, naming the first, when tensors lack importance data; the notes name each. */
 enum status importance_finish(const struct importance *im, struct err *err);
 
 #endif
