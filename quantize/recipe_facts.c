@@ -4,6 +4,8 @@
 
 #include <ctype.h>
 
+#define KEY_BYTES 512 /* no key of an architecture is longer */
+
 #define LAYERS_MAX 65536
 
 /* ---- types ---- */
@@ -168,13 +170,11 @@ uint64_t recipe_columns(const struct recipe_tensor *t)
  * missing. */
 static uint64_t read_key(const struct meta *meta, const char *arch, const char *key, uint64_t otherwise)
 {
-    struct buf name;
+    char name[KEY_BYTES]; // not from the heap: out of memory is no missing key
     uint64_t v = otherwise;
+    int n = snprintf(name, sizeof name, "%s.%s", arch, key);
+    const struct meta_kv *kv = n > 0 && (size_t)n < sizeof name ? meta_find(meta, name) : NULL;
 
-    buf_init(&name, 4 * KIB);
-    buf_printf(&name, "%s.%s", arch, key);
-    const struct meta_kv *kv = name.failed ? NULL : meta_find(meta, name.p);
-    buf_free(&name);
     if (!kv)
         return otherwise;
     struct meta_kv first = *kv;
