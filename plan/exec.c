@@ -17,6 +17,7 @@ struct slot {
 struct scratch {
     unsigned char *gather;
     float *values;
+    float *row; /* where rows take another order */
     unsigned char *blocks;
 };
 
@@ -140,14 +141,19 @@ static enum status read_tile(void *ctx, void *slot_ptr, bool *end, struct err *e
 
 /* ---- transforming ---- */
 
+static bool keeps_values(const struct plan_step *step)
+{
+    return step->nop == 0 && step->row.ndim == 0;
+}
+
 static bool is_copy(const struct slot *slot, const struct plan_sink *sink)
 {
-    return slot->tile.step->nop == 0 && !sink->rounds && sink->dtype == slot->source->dtype;
+    return keeps_values(slot->tile.step) && !sink->rounds && sink->dtype == slot->source->dtype;
 }
 
 static bool is_transcoded(const struct slot *slot, const struct plan_sink *sink)
 {
-    return slot->tile.step->nop == 0 && sink->transcode.convert &&
+    return keeps_values(slot->tile.step) && sink->transcode.convert &&
            sink->transcode.from == slot->source->dtype;
 }
 
@@ -267,6 +273,17 @@ static void fill_sinks(const struct run *r, struct slot *slot, unsigned char *ra
     }
 }
 
+/* Puts each row's values in the order that the step says. */
+static void order_rows(const struct plan_step *step, float *values, uint64_t n, float *row)
+{
+    uint64_t ncol = step->shape[step->rank - 1];
+
+    for (uint64_t i = 0; i < n; i += ncol) {
+        memcpy(row, values + i, ncol * sizeof *row);
+        tile_gather(&step->row, row, values + i, sizeof *row, sizeof *row);
+    }
+}
+
 static enum status work_tile(void *ctx, void *slot_ptr, unsigned worker, struct err *err)
 {
     struct run *r = ctx;
@@ -283,6 +300,8 @@ static enum status work_tile(void *ctx, void *slot_ptr, unsigned worker, struct 
     /* Before the copies: their recode changes `raw`, and what one sink gets is not to depend on another. */
     if (!copies_all) {
         slot->source->codec->decode(raw, scratch->values, (size_t)n);
+        if (step->row.ndim > 0)
+            order_rows(step, scratch->values, n, scratch->row);
         for (uint32_t k = 0; k < step->nop; k++)
             op_apply(step->ops[k], scratch->values, (size_t)n);
     }
@@ -394,7 +413,8 @@ static enum status allocate(struct run *r, struct err *err)
         r->scratch[i].gather = malloc(r->memory.gather_bytes);
         r->scratch[i].values = malloc(r->memory.float_bytes);
         r->scratch[i].blocks = malloc(max_u64(r->memory.block_bytes, 1));
-        if (!r->scratch[i].gather || !r->scratch[i].values || !r->scratch[i].blocks)
+        r->scratch[i].row = malloc(max_u64(r->memory.row_bytes, 1));
+        if (!r->scratch[i].gather || !r->scratch[i].values || !r->scratch[i].blocks || !r->scratch[i].row)
             return fail_nomem(err);
     }
     return OK;
@@ -411,6 +431,7 @@ static void release(struct run *r)
         free(r->scratch[i].gather);
         free(r->scratch[i].values);
         free(r->scratch[i].blocks);
+        free(r->scratch[i].row);
     }
     resume_free(&r->resume);
     free(r->slots);

@@ -23,6 +23,7 @@ struct exec_memory {
     size_t nslot;
     uint64_t in_bytes, out_bytes;       /* of a slot */
     uint64_t gather_bytes, float_bytes; /* of a worker */
+    uint64_t row_bytes;                 /* of a worker: a row that takes another order, where any does */
     uint64_t block_bytes;               /* of a worker: blocks before they are taken apart, where any are */
     uint64_t file_buffer_bytes;         /* each of the two of an output file in progress */
     uint64_t peak_bytes;                /* all of it, with the plan itself */

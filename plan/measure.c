@@ -16,6 +16,7 @@
 struct widths {
     uint64_t in, out; /* largest source type; largest sum over one step's sinks */
     uint64_t packed;  /* largest type of several parts among the sinks */
+    uint64_t row;     /* a value's, where rows take another order */
     uint64_t max_sinks;
 };
 
@@ -29,7 +30,7 @@ static uint64_t bits_up(enum dtype t)
 
 static struct widths measure_widths(const struct plan *p)
 {
-    struct widths w = {8, 8, 0, 1};
+    struct widths w = {.in = 8, .out = 8, .max_sinks = 1};
 
     for (size_t i = 0; i < p->nsource; i++)
         w.in = max_u64(w.in, bits_up(p->sources[i].dtype));
@@ -44,6 +45,7 @@ static struct widths measure_widths(const struct plan *p)
             if (dtype_parts(t)->n > 1)
                 w.packed = max_u64(w.packed, bits_up(t));
         }
+        w.row = step->row.ndim > 0 ? 8 * sizeof(float) : w.row;
         w.out = max_u64(w.out, out);
         w.max_sinks = max_u64(w.max_sinks, step->nsink);
     }
@@ -113,6 +115,7 @@ static void size_buffers(struct exec_memory *m, const struct widths *w)
     m->gather_bytes = align_up(m->tile_elems * w->in / 8, BUFFER_ALIGN);
     m->float_bytes = m->tile_elems * sizeof(float);
     m->block_bytes = align_up(m->tile_elems * w->packed / 8, BUFFER_ALIGN);
+    m->row_bytes = m->tile_elems * w->row / 8;
 }
 
 enum status exec_measure(const struct plan *p, const struct exec_options *o, struct exec_memory *m,
@@ -122,7 +125,8 @@ enum status exec_measure(const struct plan *p, const struct exec_options *o, str
     const struct plan_step *needy;
     uint64_t shortest = tile_min_elems(p, &needy), least = max_u64(shortest, TILE_ELEMS_MIN), nfile;
     uint64_t slots = o->threads + 3;
-    uint64_t per_elem = slots * (2 * w.in + w.out) + o->threads * (w.in + w.packed + 32); /* in bits */
+    uint64_t per_elem =
+        slots * (2 * w.in + w.out) + o->threads * (w.in + w.packed + w.row + 32); /* in bits */
     enum status s = count_open_files(p, &nfile, err);
 
     if (s != OK)
@@ -139,7 +143,7 @@ enum status exec_measure(const struct plan *p, const struct exec_options *o, str
                                   : min_u64(max_u64(TILE_ELEMS_MAX, least), room * 8 / per_elem);
     size_buffers(m, &w);
     m->peak_bytes = fixed + slots * (m->in_bytes + m->out_bytes) +
-                    o->threads * (m->gather_bytes + m->float_bytes + m->block_bytes);
+                    o->threads * (m->gather_bytes + m->float_bytes + m->block_bytes + m->row_bytes);
     if (m->tile_elems < least && !o->tile_elems) {
         uint64_t need = base + slack + least * per_elem / 8 + 1;
 

@@ -134,6 +134,8 @@ static enum status check_views(const struct plan *p, const struct plan_step *ste
         uint64_t n = view_nelem(v);
         if (n > 0 && view_last(v) >= src->nelem)
             return fail(err, E_BUG, "tensor %s: view %zu leaves source %s", step->name, i, src->name);
+        if (src->made)
+            return fail(err, E_BUG, "tensor %s: source %s was not made", step->name, src->name);
         if (!src->codec->decode)
             return fail(err, E_BUG, "tensor %s: %s values cannot be read", step->name,
                         dtype_name(src->dtype));
@@ -226,6 +228,14 @@ static uint64_t weights_count(const struct plan_step *step, const struct plan_si
     return sink->weight_rows ? step->nelem / sink->weight_rows : ncol;
 }
 
+static void hash_view(struct hash *h, const struct view *v)
+{
+    HASH_VALUE(h, v->source);
+    HASH_VALUE(h, v->base);
+    HASH_VALUE(h, v->ndim);
+    hash_update(h, v->dim, v->ndim * sizeof v->dim[0]);
+}
+
 static void hash_step(struct hash *h, const struct plan_step *step)
 {
     HASH_VALUE(h, step->nop);
@@ -233,14 +243,9 @@ static void hash_step(struct hash *h, const struct plan_step *step)
     HASH_VALUE(h, step->nsink);
     hash_update(h, step->ops, step->nop);
     HASH_VALUE(h, step->nelem);
-    for (size_t i = 0; i < step->nview; i++) {
-        const struct view *v = &step->views[i];
-
-        HASH_VALUE(h, v->source);
-        HASH_VALUE(h, v->base);
-        HASH_VALUE(h, v->ndim);
-        hash_update(h, v->dim, v->ndim * sizeof v->dim[0]);
-    }
+    for (size_t i = 0; i < step->nview; i++)
+        hash_view(h, &step->views[i]);
+    hash_view(h, &step->row);
     for (size_t i = 0; i < step->nsink; i++) {
         const struct plan_sink *sink = &step->sinks[i];
         uint32_t dtype = sink->dtype;

@@ -34,15 +34,6 @@ struct plan_span {
     const void *data;
 };
 
-/* Where views read from: a tensor. */
-struct plan_source {
-    const char *name; /* the source tensor's name, or what the values are */
-    enum dtype dtype;
-    const struct codec *codec;
-    struct plan_span span[DTYPE_MAX_PARTS]; /* of each part of the type: one, where it is not packed */
-    uint64_t nelem;
-};
-
 #define VIEW_MAX_DIMS 8
 
 struct view_dim {
@@ -57,6 +48,26 @@ struct view {
     uint32_t ndim;
     uint64_t base;
     struct view_dim dim[VIEW_MAX_DIMS]; /* outermost first */
+};
+
+#define STEP_MAX_OPS 4
+
+/* How a source comes of others: their views in a row, then operations on the values. */
+struct plan_made {
+    struct view *views;
+    size_t nview;
+    uint8_t ops[STEP_MAX_OPS];
+    uint32_t nop;
+};
+
+/* Where views read from: a tensor. */
+struct plan_source {
+    const char *name; /* the source tensor's name, or what the values are */
+    enum dtype dtype;
+    const struct codec *codec;
+    struct plan_span span[DTYPE_MAX_PARTS]; /* of each part of the type: one, where it is not packed */
+    uint64_t nelem;
+    const struct plan_made *made; /* instead of spans: made of other sources; until plan_flatten */
 };
 
 struct plan_place {
@@ -80,8 +91,6 @@ struct plan_sink {
     uint64_t nbytes;                          /* of all parts */
 };
 
-#define STEP_MAX_OPS 4
-
 struct plan_step {
     const char *name; /* of the output tensor */
     uint32_t rank;
@@ -89,6 +98,7 @@ struct plan_step {
     uint64_t nelem;
     struct view *views; /* in order they cover the tensor exactly */
     size_t nview, view_cap;
+    struct view row; /* of each row's values: their order; ndim 0: as they are */
     uint8_t ops[STEP_MAX_OPS];
     uint32_t nop;
     struct plan_sink *sinks;
@@ -139,6 +149,11 @@ enum status plan_add_header(struct plan *p, uint32_t out, const void *bytes, siz
 enum status plan_add_input(struct plan *p, const char *path, struct err *err);
 enum status plan_drop(struct plan *p, const char *name, const char *reason, struct err *err);
 void plan_add_op(struct plan_step *step, enum op op);
+
+/* Makes the views of made sources views of what those are made of, and takes the rows of block types whole
+ * where a view cuts their blocks. To be called when all steps have their views. E_UNSUPPORTED where elements
+ * lie across blocks in another way. */
+enum status plan_flatten(struct plan *p, struct err *err);
 
 /* Every step covered exactly by its views, every view inside its source, every sink encodable and of the
  * right size, offsets inside the files. A failure is E_BUG: builders check the input first. */

@@ -21,6 +21,8 @@ uint64_t tile_granule(const struct plan *p, const struct plan_step *step)
 {
     uint64_t g = 1;
 
+    if (step->row.ndim > 0)
+        return max_u64(step->shape[step->rank - 1], 1);
     for (size_t i = 0; i < step->nsink; i++) {
         const struct plan_sink *sink = &step->sinks[i];
 
