@@ -8,7 +8,7 @@ struct options {
     struct opt_common common;
     struct run_options run;
     struct rung_options rung;
-    const char *out, *type, *ladder;
+    const char *out, *type, *ladder, *prune;
 };
 
 static const struct opt table[] = {
@@ -31,6 +31,7 @@ static const struct opt table[] = {
      .kind = OPT_FLAG,
      OPT_FIELD(struct options, rung.quantize.allow_requantize),
      .help = "quantize tensors again that are quantized already"},
+    OPT_ROW_PRUNE(struct options, prune),
     OPT_ROWS_SPLIT(struct options),
     OPT_ROWS_RUN(struct options),
     OPT_ROWS_COMMON(struct options),
@@ -93,6 +94,7 @@ static enum status plan_and_run(const struct options *o, const char *path, const
 {
     struct quantize_request q = {
         .nrung = l->n,
+        .prune = o->prune,
         .split_max_bytes = o->run.split_max_size,
         .split_max_tensors = o->run.split_max_tensors,
     };

@@ -65,6 +65,13 @@ extern const char *const run_progress_choices[];
         .min = 1, .help = "split into files of at most that many tensors"                                    \
     }
 
+/* Of commands that can leave blocks out. */
+#define OPT_ROW_PRUNE(type, field)                                                                           \
+    {                                                                                                        \
+        .name = "prune-layers", .kind = OPT_STR, OPT_FIELD(type, field), .arg = "LIST",                      \
+        .help = "leave blocks out, such as 4,20-22; those behind them move up"                               \
+    }
+
 /* The plan's notes, unless --quiet: what a command that cannot plan has found out. */
 void run_notes(const char *command, const struct plan *plan, const struct opt_common *common);
 

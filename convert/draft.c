@@ -5,15 +5,11 @@
 
 enum status draft_init(struct draft *d, struct plan *plan, const struct meta *meta, size_t n, struct err *err)
 {
-    enum status s = OK;
-
     *d = (struct draft){.plan = plan, .tensors = arena_array(&plan->arena, n, sizeof *d->tensors)};
     meta_init(&d->meta, &plan->arena);
     if (!d->tensors)
         return fail_nomem(err);
-    for (size_t i = 0; i < meta->n && s == OK; i++)
-        s = meta_adopt(&d->meta, meta->kv[i], err);
-    return s;
+    return meta_borrow(&d->meta, meta, err);
 }
 
 void draft_free(struct draft *d)

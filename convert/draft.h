@@ -7,6 +7,7 @@
 #ifndef CONVERT_DRAFT_H
 #define CONVERT_DRAFT_H
 
+#include "formats/gguf.h"
 #include "plan/plan.h"
 
 struct draft_tensor {
@@ -25,6 +26,9 @@ struct draft {
     const struct map *left_out; /* names of tensors that the source has and this file has not; may be NULL */
     const char *path;           /* of the file; parts of a set are named after it */
     uint64_t split_max_bytes, split_max_tensors; /* of one file; 0: no limit */
+    bool metadata_first;                         /* a first file without tensors */
+    enum gguf_split_order order;                 /* of the split keys; GGUF_SPLIT_TOOL also counts a tensor's
+                                                    padding to 32 among its bytes */
 };
 
 /* Metadata borrowed from `meta`, and room for n tensors. E_NOMEM. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "convert/importance.h"
 
+#include "formats/gguf.h"
+
 #define SISTERS_MAX  4
 #define NAME_BYTES   512
 #define MAX_DISTANCE 4096 /* layers */
@@ -61,33 +63,21 @@ enum status importance_check(const struct importance *im, struct err *err)
 
 /* ---- whom to borrow from ---- */
 
-/* "blk.N." of a name and what follows; false for tensors outside the blocks. */
-static bool split_name(const char *name, long *block, const char **rest)
-{
-    char *end;
-
-    if (!str_starts(name, "blk."))
-        return false;
-    *block = strtol(name + 4, &end, 10);
-    *rest = end + 1;
-    return *end == '.' && end != name + 4;
-}
-
 /* Those who may lend to a tensor, nearest first: its sisters, then itself in other layers. Zero it, set the
  * first two. */
 struct lenders {
     const struct importance *im;
     const struct draft_tensor *to;
-    size_t sister; /* of all sisters in a row */
-    long distance; /* in layers; the odd calls look before, the even ones behind */
+    size_t sister;     /* of all sisters in a row */
+    uint64_t distance; /* in layers; the odd calls look before, the even ones behind */
     bool behind;
 };
 
-static const struct imatrix_entry *lookup(const struct lenders *l, long block, const char *rest)
+static const struct imatrix_entry *lookup(const struct lenders *l, uint64_t block, const char *rest)
 {
     char name[NAME_BYTES];
 
-    snprintf(name, sizeof name, "blk.%ld.%s", block, rest);
+    snprintf(name, sizeof name, "blk.%" PRIu64 ".%s", block, rest);
     const struct imatrix_entry *e = l->im->imatrix ? imatrix_find(l->im->imatrix, name) : NULL;
     return e && (fits_all(l->to, e) || e->n == columns(l->to)) ? e : NULL;
 }
@@ -105,9 +95,9 @@ static const struct imatrix_entry *next_lender(struct lenders *l)
 {
     const struct imatrix_entry *e = NULL;
     const char *rest;
-    long block;
+    uint64_t block;
 
-    if (!split_name(l->to->name, &block, &rest))
+    if (!gguf_block(l->to->name, &block, &rest))
         return NULL;
     for (; l->sister < ARRAY_LEN(sisters) * SISTERS_MAX && !e; l->sister++) {
         const char *sister = sisters[l->sister / SISTERS_MAX][l->sister % SISTERS_MAX];

@@ -1,54 +1,46 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "convert/layout.h"
 
-#include "formats/gguf.h"
-
 struct cut {
     size_t first, n; /* steps */
 };
 
-/* A file ends before the step that would take it over a limit; metadata and padding do not count. */
+static bool add_cut(const struct draft *d, struct cut **cuts, size_t *n, size_t *cap, size_t first)
+{
+    if (!arena_grow(&d->plan->arena, (void **)cuts, *n, cap, sizeof **cuts))
+        return false;
+    (*cuts)[(*n)++] = (struct cut){.first = first};
+    return true;
+}
+
+/* A file ends before the step that would take it over a limit; metadata does not count. */
 static enum status cut_files(const struct draft *d, struct cut **cuts, size_t *ncut, struct err *err)
 {
-    struct arena *a = &d->plan->arena;
     uint64_t nbytes = 0;
     size_t cap = 0;
 
     *cuts = NULL;
     *ncut = 0;
+    if (!add_cut(d, cuts, ncut, &cap, 0) || (d->metadata_first && !add_cut(d, cuts, ncut, &cap, 0)))
+        return fail_nomem(err);
     for (size_t i = 0; i < d->n; i++) {
         uint64_t add = d->tensors[i].sink.nbytes;
-        struct cut *last = *ncut ? &(*cuts)[*ncut - 1] : NULL;
-        bool full = last && ((d->split_max_tensors && last->n >= d->split_max_tensors) ||
-                             (d->split_max_bytes && nbytes + add > d->split_max_bytes));
+        struct cut *last = &(*cuts)[*ncut - 1];
 
-        if (!last || full) {
-            if (!arena_grow(a, (void **)cuts, *ncut, &cap, sizeof **cuts))
+        if (d->order == GGUF_SPLIT_TOOL)
+            add = align_up(add, GGUF_DEFAULT_ALIGNMENT);
+        bool full = last->n > 0 && ((d->split_max_tensors && last->n >= d->split_max_tensors) ||
+                                    (d->split_max_bytes && nbytes + add > d->split_max_bytes));
+        if (full) {
+            if (!add_cut(d, cuts, ncut, &cap, i))
                 return fail_nomem(err);
-            last = &(*cuts)[(*ncut)++];
-            *last = (struct cut){.first = i};
+            last = &(*cuts)[*ncut - 1];
             nbytes = 0;
         }
         last->n++;
         nbytes += add;
     }
     return OK;
-}
-
-static enum status split_keys(struct meta *meta, size_t no, size_t count, size_t ntensor, struct err *err)
-{
-    uint16_t no16 = (uint16_t)no, count16 = (uint16_t)count;
-    int32_t total = (int32_t)ntensor;
-    struct meta_kv kv[] = {
-        {"split.no", META_U16, META_U16, 1, (const unsigned char *)&no16, 2},
-        {"split.count", META_U16, META_U16, 1, (const unsigned char *)&count16, 2},
-        {"split.tensors.count", META_I32, META_I32, 1, (const unsigned char *)&total, 4},
-    };
-    enum status s = OK;
-
-    for (size_t i = 0; i < ARRAY_LEN(kv) && s == OK; i++)
-        s = meta_set(meta, kv[i], err);
-    return s;
 }
 
 /* Header and offsets of one file, whose tensors are [cut->first, cut->first + cut->n). */
@@ -96,7 +88,9 @@ static enum status check_name(const struct plan *plan, uint32_t out, struct err 
 
 static enum status lay_out_part(struct draft *d, const struct cut *cuts, size_t i, size_t n, struct err *err)
 {
+    struct gguf_split split = {(uint16_t)i, (uint16_t)n, (int32_t)d->n};
     struct meta rest, *meta = i == 0 ? &d->meta : &rest;
+    const struct meta_kv *alignment = meta_find(&d->meta, "general.alignment");
     struct arena *a = &d->plan->arena;
     uint32_t out;
 
@@ -107,8 +101,10 @@ static enum status lay_out_part(struct draft *d, const struct cut *cuts, size_t 
         d->plan->outs[out].set = d->plan->outs[out - 1].set;
     if (s == OK)
         s = check_name(d->plan, out, err);
+    if (s == OK && i > 0 && alignment)
+        s = meta_set(meta, *alignment, err);
     if (s == OK && n > 1)
-        s = split_keys(meta, i, n, d->n, err);
+        s = gguf_split_add(meta, d->order, &split, err);
     if (s == OK)
         s = lay_out(d, meta, &cuts[i], out, err);
     meta_free(&rest);

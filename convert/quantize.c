@@ -1,29 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "convert/quantize.h"
 
+#include "convert/from_gguf.h"
 #include "convert/layout.h"
+#include "convert/prune.h"
 #include "quantize/codecs.h"
 
 #define PROVENANCE_MAX 127 /* bytes of a text that llama-quantize writes at most */
 
 /* ---- order ---- */
 
-/* The N of a leading "blk.N.", else -1. */
-static long block_of(const char *name)
+/* Tensors of no block come first. */
+static int64_t block_of(const char *name)
 {
-    char *end;
-    long n;
+    const char *rest;
+    uint64_t n;
 
-    if (!str_starts(name, "blk."))
-        return -1;
-    n = strtol(name + 4, &end, 10);
-    return *end == '.' && end != name + 4 ? n : -1;
+    return gguf_block(name, &n, &rest) ? (int64_t)n : -1;
 }
 
 static int by_block_and_name(const void *a, const void *b)
 {
     const struct draft_tensor *x = a, *y = b;
-    long i = block_of(x->name), j = block_of(y->name);
+    int64_t i = block_of(x->name), j = block_of(y->name);
 
     return i != j ? (i < j ? -1 : 1) : strcmp(x->name, y->name);
 }
@@ -153,7 +152,6 @@ static enum status set_last_text(struct meta *meta, const char *key, const char 
 
 static enum status edit_metadata(struct meta *meta, const struct quantize_options *o, struct err *err)
 {
-    static const char *const split[] = {"split.no", "split.count", "split.tensors.count"};
     const struct imatrix *im = o->imatrix;
     uint64_t file_type = 0;
 
@@ -163,8 +161,7 @@ static enum status edit_metadata(struct meta *meta, const struct quantize_option
         s = set_last_u32(meta, "general.file_type",
                          o->recipe->file_type >= 0 ? (uint32_t)o->recipe->file_type : (uint32_t)file_type,
                          err);
-    for (size_t i = 0; i < ARRAY_LEN(split); i++)
-        meta_remove(meta, split[i]);
+    gguf_split_remove(meta);
     if (s != OK || !im)
         return s;
     s = set_last_text(meta, "quantize.imatrix.file", im->path, err);
@@ -190,63 +187,46 @@ enum status quantize_edit(struct draft *d, const struct quantize_options *o, str
 
 /* ---- GGUF sources ---- */
 
-static enum status add_step(struct plan *plan, const struct source *source, const struct tensor *t,
-                            struct err *err)
-{
-    struct plan_source src = {.name = t->name,
-                              .dtype = t->dtype,
-                              .codec = codec_find(t->dtype),
-                              .span = {{source->files[t->file].file, t->off}}};
-    struct plan_step *step;
-    uint32_t index;
-    enum status s = plan_add_step(plan, t->name, t->shape, t->rank, &step, err);
-
-    if (s != OK)
-        return s;
-    src.nelem = step->nelem;
-    struct view v = view_whole(0, step->nelem);
-    s = plan_add_source(plan, &src, &index, err);
-    v.source = index;
-    return s == OK ? plan_add_view(plan, step, &v, err) : s;
-}
-
-static enum status add_rung(struct plan *plan, const struct source *source, const struct quantize_rung *rung,
+static enum status add_rung(struct plan *plan, const struct meta *meta, const struct quantize_rung *rung,
                             const struct quantize_request *q, struct err *err)
 {
+    struct quantize_options options = *rung->options;
+    struct imatrix renamed = {0};
     struct draft d;
-    enum status s = draft_init(&d, plan, &source->meta, plan->nstep, err);
+    enum status s = from_gguf_draft(&d, plan, meta, err);
 
     d.path = rung->path;
     d.split_max_bytes = q->split_max_bytes;
     d.split_max_tensors = q->split_max_tensors;
-    for (size_t i = 0; i < plan->nstep && s == OK; i++)
-        draft_add(&d, i, source->tensors[i].dtype);
+    if (s == OK && q->prune && options.imatrix) {
+        s = prune_imatrix(plan, options.imatrix, &renamed, err);
+        options.imatrix = &renamed;
+    }
     if (s == OK)
-        s = quantize_edit(&d, rung->options, err);
+        s = quantize_edit(&d, &options, err);
     if (s == OK)
         s = layout_files(&d, err);
+    imatrix_free(&renamed);
     draft_free(&d);
     return s;
 }
 
-enum status quantize_gguf(struct plan *plan, struct source *source, const struct quantize_request *q,
+enum status quantize_gguf(struct plan *plan, const struct source *source, const struct quantize_request *q,
                           struct err *err)
 {
-    enum status s = OK;
+    struct meta meta;
 
-    if (source->kind != SOURCE_GGUF)
-        return fail(err, E_USAGE, "%s: is no GGUF file; scion convert quantizes a checkpoint directly",
-                    source->path);
-    for (size_t i = 0; i < source->nfile && s == OK; i++)
-        s = plan_add_input(plan, source->files[i].path, err);
-    for (size_t i = 0; i < source->ntensor && s == OK; i++)
-        s = add_step(plan, source, &source->tensors[i], err);
+    meta_init(&meta, &plan->arena);
+    enum status s = from_gguf(plan, source, &meta, err);
+    if (s == OK && q->prune)
+        s = prune_edit(plan, &meta, q->prune, err);
     for (size_t i = 0; i < q->nrung && s == OK; i++) {
         plan->notes.prefix = q->rungs[i].label;
-        s = add_rung(plan, source, &q->rungs[i], q, err);
+        s = add_rung(plan, &meta, &q->rungs[i], q, err);
         if (s != OK && q->rungs[i].label)
             wrap(err, "%s", q->rungs[i].label);
     }
     plan->notes.prefix = NULL;
+    meta_free(&meta);
     return s;
 }

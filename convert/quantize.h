@@ -31,6 +31,7 @@ struct quantize_rung {
 struct quantize_request {
     const struct quantize_rung *rungs;
     size_t nrung;
+    const char *prune;                           /* blocks to leave out: prune_edit(); NULL */
     uint64_t split_max_bytes, split_max_tensors; /* of one file; 0: no limit */
 };
 
@@ -38,8 +39,8 @@ struct quantize_request {
  * E_FORMAT, E_UNSUPPORTED. */
 enum status quantize_edit(struct draft *d, const struct quantize_options *o, struct err *err);
 
-/* The whole plan for a GGUF source. */
-enum status quantize_gguf(struct plan *plan, struct source *source, const struct quantize_request *q,
+/* The whole plan for a GGUF source; importance data names its blocks as the source does. */
+enum status quantize_gguf(struct plan *plan, const struct source *source, const struct quantize_request *q,
                           struct err *err);
 
 #endif

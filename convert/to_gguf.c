@@ -256,7 +256,10 @@ static enum status build(struct builder *b, struct map *all, struct err *err)
     if (s == OK)
         s = share_steps(b, all, err);
     forget_known_drops(b->plan, ndropped);
-    return s == OK ? metadata_build(b, err) : s;
+    if (s == OK)
+        s = metadata_build(b, err);
+    meta_drop_empty(&b->meta);
+    return s;
 }
 
 /* ---- rungs ---- */

@@ -187,6 +187,18 @@ static enum status lock_partial(struct outfile *f, struct stat *st, struct err *
     return OK;
 }
 
+/* The owner first: a change of it takes set-user bits away. */
+static enum status take_after(const struct outfile *f, const char *like, struct err *err)
+{
+    struct stat st;
+
+    if (!like || stat(like, &st) != 0)
+        return OK;
+    int refused = fchown(f->fd, st.st_uid, st.st_gid); // only the superuser may give files away
+    (void)refused;
+    return fchmod(f->fd, st.st_mode & 07777) == 0 ? OK : fail_errno(err, "%s: setting its mode", f->partial);
+}
+
 static enum status open_partial(struct outfile *f, bool resume, bool *resumed, struct err *err)
 {
     struct stat st;
@@ -248,6 +260,8 @@ enum status outfile_open(struct outfile **out, const struct outfile_spec *spec, 
     snprintf(f->partial, partial_n, "%s.partial", spec->path);
     *resumed = spec->resume && spec->adopt && adopt(f);
     enum status s = *resumed ? OK : open_partial(f, spec->resume, resumed, err);
+    if (s == OK)
+        s = take_after(f, spec->like, err);
     if (s != OK) {
         outfile_close(f, false);
         return s;

@@ -27,6 +27,7 @@ struct outfile_spec {
     bool resume;         /* keep an existing NAME.partial of that size, else start empty */
     bool adopt; /* with resume: where there is no NAME.partial, a file of that name and size may be one that
                    an earlier run committed; it can then be read, but not written */
+    const char *like;                 /* a file whose mode and, where allowed, owner this one gets; or NULL */
     struct outfile_listener listener; /* .wrote may be NULL */
 };
 

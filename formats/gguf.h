@@ -49,10 +49,9 @@ struct gguf_header {
 
 /* Magic, version 3, metadata, tensor infos and the padding before the data; sets the entries' offsets: in
  * order, each tensor padded to the alignment (the last one too). general.alignment in `meta` is honoured,
- * else
- * 32. Empty strings and arrays in `meta` are not written, as the reference writer does; a scalar becomes one
- * element in one dimension. E_UNSUPPORTED for what GGUF cannot hold, E_USAGE for an alignment that is no
- * power of two, E_LIMIT for a header of more than GGUF_MAX_HEADER bytes, E_NOMEM. */
+ * else 32. A scalar becomes one element in one dimension. E_UNSUPPORTED for what GGUF cannot hold, E_USAGE
+ * for an alignment that is no power of two, E_LIMIT for a header of more than GGUF_MAX_HEADER bytes, E_NOMEM.
+ */
 #define GGUF_MAX_HEADER (1 * GIB)
 enum status gguf_header(const struct meta *meta, struct gguf_entry *entries, size_t n,
                         struct gguf_header *out, struct err *err);
@@ -60,5 +59,23 @@ enum status gguf_header(const struct meta *meta, struct gguf_entry *entries, siz
 /* "<stem>-00001-of-00003.gguf" in the arena: part is 0-based, stem is path without its file name's last
  * extension. NULL as arena_alloc(). */
 char *gguf_split_name(struct arena *a, const char *path, uint32_t part, uint32_t nparts);
+
+struct gguf_split {
+    uint16_t no, count; /* of files; no is 0-based */
+    int32_t ntensor;    /* in all of them */
+};
+
+/* The keys of a split set. Adding puts them behind all others; files of one need none. */
+enum gguf_split_order {
+    GGUF_SPLIT_CONVERTER, /* no, count, tensors.count: llama.cpp's converter */
+    GGUF_SPLIT_TOOL,      /* no, tensors.count, count: llama-gguf-split */
+};
+enum status gguf_split_add(struct meta *m, enum gguf_split_order order, const struct gguf_split *split,
+                           struct err *err);
+bool gguf_split_remove(struct meta *m); /* whether there was one */
+bool gguf_split_is_key(const char *key);
+
+/* The number in "blk.<number>.<rest>", the name of a tensor of a block; false for other names. */
+bool gguf_block(const char *name, uint64_t *block, const char **rest);
 
 #endif

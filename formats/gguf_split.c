@@ -33,6 +33,52 @@ char *gguf_split_name(struct arena *a, const char *path, uint32_t part, uint32_t
     return arena_printf(a, "%.*s%s", (int)stem_length(path), path, suffix_of(part, nparts).text);
 }
 
+static const char *const keys[] = {"split.no", "split.count", "split.tensors.count"};
+
+bool gguf_split_is_key(const char *key)
+{
+    return str_starts(key, "split.");
+}
+
+bool gguf_split_remove(struct meta *m)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+        any = meta_remove(m, keys[i]) || any;
+    return any;
+}
+
+enum status gguf_split_add(struct meta *m, enum gguf_split_order order, const struct gguf_split *split,
+                           struct err *err)
+{
+    static const unsigned char orders[][ARRAY_LEN(keys)] = {
+        [GGUF_SPLIT_CONVERTER] = {0, 1, 2}, [GGUF_SPLIT_TOOL] = {0, 2, 1}};
+    struct meta_kv kv[] = {
+        {keys[0], META_U16, META_U16, 1, (const unsigned char *)&split->no, 2},
+        {keys[1], META_U16, META_U16, 1, (const unsigned char *)&split->count, 2},
+        {keys[2], META_I32, META_I32, 1, (const unsigned char *)&split->ntensor, 4},
+    };
+    enum status s = OK;
+
+    gguf_split_remove(m);
+    for (size_t i = 0; i < ARRAY_LEN(keys) && s == OK; i++)
+        s = meta_set(m, kv[orders[order][i]], err);
+    return s;
+}
+
+bool gguf_block(const char *name, uint64_t *block, const char **rest)
+{
+    const char *p = name + strlen("blk.");
+
+    if (!str_starts(name, "blk.") || *p < '0' || *p > '9')
+        return false;
+    for (*block = 0; *p >= '0' && *p <= '9'; p++)
+        *block = min_u64(*block * 10 + (uint64_t)(*p - '0'), UINT32_MAX);
+    *rest = p + 1;
+    return *p == '.';
+}
+
 /* A key of the split that must be there and be a number. */
 static enum status get_number(const struct meta *m, const char *path, const char *key, uint64_t *v,
                               struct err *err)

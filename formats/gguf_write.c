@@ -11,14 +11,6 @@ static void put_str(struct buf *out, const char *s)
     buf_add(out, s, n);
 }
 
-/* The reference writer leaves these out, and so their count. */
-static bool is_empty(const struct meta_kv *kv)
-{
-    struct slice s;
-
-    return kv->type == META_ARRAY ? kv->count == 0 : meta_str(kv, &s) && s.n == 0;
-}
-
 /* ---- pieces ---- */
 
 static enum status add_piece(struct gguf_header *h, const void *p, uint64_t n, struct err *err)
@@ -49,8 +41,6 @@ static enum status put_meta(struct gguf_header *h, struct buf *text, const struc
     for (size_t i = 0; i < meta->n && s == OK; i++) {
         const struct meta_kv *kv = &meta->kv[i];
 
-        if (is_empty(kv))
-            continue;
         put_str(text, kv->key);
         buf_add_u32(text, kv->type);
         if (kv->type == META_ARRAY) {
@@ -146,17 +136,15 @@ static enum status put_entries(struct buf *text, struct gguf_entry *entries, siz
 static enum status put_all(const struct meta *meta, struct gguf_entry *entries, size_t n,
                            struct gguf_header *out, struct buf *text, struct err *err)
 {
-    uint64_t alignment, nkey = 0, data = 0;
+    uint64_t alignment, data = 0;
     enum status s = find_alignment(meta, &alignment, err);
 
     for (size_t i = 0; s == OK && i < n; i++)
         s = check_entry(&entries[i], err);
-    for (size_t i = 0; i < meta->n; i++)
-        nkey += !is_empty(&meta->kv[i]);
     buf_add(text, "GGUF", 4);
     buf_add_u32(text, 3);
     buf_add_u64(text, n);
-    buf_add_u64(text, nkey);
+    buf_add_u64(text, meta->n);
     if (s == OK)
         s = put_meta(out, text, meta, err);
     if (s == OK)

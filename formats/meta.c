@@ -101,6 +101,21 @@ bool meta_remove(struct meta *m, const char *key)
     return true;
 }
 
+void meta_drop_empty(struct meta *m)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < m->n; i++) {
+        struct slice s;
+        bool empty = m->kv[i].type == META_ARRAY ? m->kv[i].count == 0 : meta_str(&m->kv[i], &s) && s.n == 0;
+
+        if (!empty)
+            m->kv[n++] = m->kv[i];
+    }
+    m->n = n;
+    map_free(&m->index);
+}
+
 /* ---- setters ---- */
 
 enum status meta_set(struct meta *m, struct meta_kv kv, struct err *err)
@@ -117,6 +132,15 @@ enum status meta_set(struct meta *m, struct meta_kv kv, struct err *err)
     kv.key = key;
     kv.data = data;
     return meta_adopt(m, kv, err);
+}
+
+enum status meta_borrow(struct meta *to, const struct meta *from, struct err *err)
+{
+    enum status s = OK;
+
+    for (size_t i = 0; i < from->n && s == OK; i++)
+        s = meta_adopt(to, from->kv[i], err);
+    return s;
 }
 
 static void put_le(unsigned char *p, uint64_t v, size_t nbytes)

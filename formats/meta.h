@@ -55,8 +55,7 @@ void meta_free(struct meta *m);
 
 const struct meta_kv *meta_find(const struct meta *m, const char *key); /* NULL when absent */
 
-/* Setters: a key that exists keeps its place and gets the new value. E_NOMEM is the only failure. An
- * empty string or array is stored as such; whether it is written is the writer's rule. */
+/* Setters: a key that exists keeps its place and gets the new value. E_NOMEM is the only failure. */
 enum status meta_set(struct meta *m, struct meta_kv kv, struct err *err); /* copies key and data */
 /* As meta_set, for a key and data that lie in m's arena already: nothing is copied. */
 enum status meta_adopt(struct meta *m, struct meta_kv kv, struct err *err);
@@ -69,6 +68,12 @@ enum status meta_set_strs(struct meta *m, const char *key, const struct slice *v
 
 /* Takes a key out; false when it was not there. */
 bool meta_remove(struct meta *m, const char *key);
+
+/* Takes out empty strings and arrays, which llama.cpp's converter does not write. */
+void meta_drop_empty(struct meta *m);
+
+/* All keys of another, behind those that are there; nothing is copied. */
+enum status meta_borrow(struct meta *to, const struct meta *from, struct err *err);
 
 /* Typed views of a value; false when it is absent (kv NULL) or of another type. Integers of any width
  * that are not negative are accepted by meta_u64. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "plan/exec.h"
 
+#include "core/patch.h"
 #include "core/pipe.h"
 #include "plan/exec_int.h"
 #include "plan/parts.h"
@@ -475,6 +476,7 @@ static enum status open_outputs(struct run *r, struct err *err)
             .buffer_bytes = (size_t)r->memory.file_buffer_bytes,
             .resume = r->options->resume,
             .adopt = plan_has_sets(r->plan) && !r->options->force, // an earlier run may have finished some
+            .like = r->plan->outs[i].replaces ? r->plan->outs[i].path : NULL,
             .listener = {.ctx = &r->listeners[i], .wrote = note_written},
         };
         enum status s = outfile_open(&r->files[i], &spec, &r->resumed[i], err);
@@ -607,13 +609,12 @@ static enum status load_resume(struct run *r, struct err *err)
     return s == OK ? check_adopted(r, err) : s;
 }
 
-enum status exec_run(const struct plan *p, const struct exec_options *o, struct exec_result *result,
-                     struct err *err)
+static enum status run_whole(const struct plan *p, const struct exec_options *o, struct exec_result *result,
+                             struct err *err)
 {
     struct run r = {.plan = p, .options = o};
-
-    *result = (struct exec_result){0};
     enum status s = exec_measure(p, o, &r.memory, err);
+
     if (s == OK)
         s = plan_check(p, err);
     r.walk = (struct tile_walk){.plan = p, .tile_elems = r.memory.tile_elems};
@@ -636,4 +637,15 @@ enum status exec_run(const struct plan *p, const struct exec_options *o, struct 
     journal_close(r.journal, result->resumable);
     release(&r);
     return s;
+}
+
+enum status exec_run(const struct plan *p, const struct exec_options *o, struct exec_result *result,
+                     struct err *err)
+{
+    const struct plan_patch *patch = p->nout == 1 ? p->outs[0].patch : NULL;
+
+    *result = (struct exec_result){0};
+    if (patch)
+        return patch_apply(patch->file, patch->off, patch->bytes, patch->nbytes, err);
+    return run_whole(p, o, result, err);
 }

@@ -43,7 +43,8 @@ struct exec_result {
 };
 
 /* Runs to committed files, a set at a time as each is complete: on failure no set that is not complete has a
- * final name. A resumed run takes the sets that an earlier one finished as they are. */
+ * final name. A resumed run takes the sets that an earlier one finished as they are. A single output with a
+ * patch is written where it is. */
 enum status exec_run(const struct plan *p, const struct exec_options *o, struct exec_result *r,
                      struct err *err);
 

@@ -4,6 +4,8 @@
 
 #define PLAN_ARENA_LIMIT (8 * GIB)
 
+const struct codec plan_verbatim = {0};
+
 void plan_init(struct plan *p)
 {
     *p = (struct plan){0};
@@ -121,6 +123,29 @@ void plan_add_op(struct plan_step *step, enum op op)
     step->ops[step->nop++] = (uint8_t)op;
 }
 
+static bool is_verbatim(const struct plan_sink *sink)
+{
+    return sink->codec == &plan_verbatim;
+}
+
+/* A verbatim sink has its source's type; any other one needs the values. */
+static enum status check_reading(const struct plan_step *step, const struct plan_source *src, struct err *err)
+{
+    bool needs_values = step->nsink == 0;
+
+    for (size_t i = 0; i < step->nsink; i++) {
+        const struct plan_sink *sink = &step->sinks[i];
+
+        needs_values = needs_values || !is_verbatim(sink);
+        if (is_verbatim(sink) && (step->nop || sink->rounds || sink->dtype != src->dtype))
+            return fail(err, E_BUG, "tensor %s: %s bytes cannot be taken as they are", step->name,
+                        dtype_name(src->dtype));
+    }
+    return needs_values && !src->codec->decode
+               ? fail(err, E_BUG, "tensor %s: %s values cannot be read", step->name, dtype_name(src->dtype))
+               : OK;
+}
+
 static enum status check_views(const struct plan *p, const struct plan_step *step, struct err *err)
 {
     uint64_t covered = 0;
@@ -136,9 +161,9 @@ static enum status check_views(const struct plan *p, const struct plan_step *ste
             return fail(err, E_BUG, "tensor %s: view %zu leaves source %s", step->name, i, src->name);
         if (src->made)
             return fail(err, E_BUG, "tensor %s: source %s was not made", step->name, src->name);
-        if (!src->codec->decode)
-            return fail(err, E_BUG, "tensor %s: %s values cannot be read", step->name,
-                        dtype_name(src->dtype));
+        enum status s = check_reading(step, src, err);
+        if (s != OK)
+            return s;
         if (!view_in_blocks(v, dtype_block_elems(src->dtype)))
             return fail(err, E_BUG, "tensor %s: view %zu cuts blocks of source %s", step->name, i, src->name);
         if (n % tile_granule(p, step) != 0)
@@ -184,8 +209,8 @@ enum status plan_check(const struct plan *p, struct err *err)
         for (size_t k = 0; k < step->nsink; k++) {
             const struct plan_sink *sink = &step->sinks[k];
 
-            if (!sink->codec->encode || (sink->transcode.convert && sink->transcode.to != sink->dtype) ||
-                !is_laid_out(p, step, sink))
+            if ((!sink->codec->encode && !is_verbatim(sink)) ||
+                (sink->transcode.convert && sink->transcode.to != sink->dtype) || !is_laid_out(p, step, sink))
                 return fail(err, E_BUG, "tensor %s: sink %zu is not laid out", step->name, k);
             if (sink->rounds && sink->round != step_round(step))
                 return fail(err, E_BUG, "tensor %s: two sinks round in two ways", step->name);

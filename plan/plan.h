@@ -105,6 +105,14 @@ struct plan_step {
     size_t nsink, sink_cap;
 };
 
+/* Bytes that alone differ between a file and what the plan would make of it. */
+struct plan_patch {
+    const struct file *file;
+    uint64_t off;
+    const void *bytes;
+    size_t nbytes; /* 0: the file is as it should be */
+};
+
 struct plan_out {
     const char *path;
     uint32_t set;         /* files of one set, which follow each other, get their names together */
@@ -112,7 +120,13 @@ struct plan_out {
     size_t nheader, header_cap;
     uint64_t header_nbytes;
     uint64_t nbytes; /* of the file */
+    bool replaces;   /* the file of that name, though it is an input: its bytes stay readable until the new
+                        file takes the name, and the new one gets its mode and owner */
+    const struct plan_patch *patch; /* is written into the file that is there, instead of all of it; NULL */
 };
+
+/* The codec of a sink that takes its source's bytes just as they are, in its source's type. */
+extern const struct codec plan_verbatim;
 
 struct plan_dropped {
     const char *name, *reason;

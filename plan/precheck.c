@@ -33,7 +33,7 @@ static enum status check_names(const struct plan *p, const struct plan_out *out,
         if (n < 0 || (size_t)n >= sizeof path)
             continue;
         for (size_t i = 0; i < p->ninput; i++)
-            if (path_same(path, p->inputs[i]))
+            if (path_same(path, p->inputs[i]) && !(out->replaces && k == 0))
                 return fail(err, E_USAGE, "%s: is read by this run (as %s), so it cannot be written", path,
                             p->inputs[i]);
         const char *kind =
@@ -55,9 +55,9 @@ enum status exec_precheck(const struct plan *p, const struct exec_options *o, st
 
         if (s != OK)
             return s;
-        if (path_exists(out->path) && !o->force && !resumes)
+        if (path_exists(out->path) && !o->force && !resumes && !out->replaces)
             return fail(err, E_USAGE, "%s: exists already (--force replaces it)", out->path);
-        need += out->nbytes;
+        need += out->patch ? 0 : out->nbytes;
         held += bytes_held(out->path, ".partial") + (resumes ? bytes_held(out->path, "") : 0);
     }
     enum status s = path_free_space(p->outs[0].path, &room, err);

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What every plan for a GGUF source starts from: its tensors as they are. */
+#ifndef CONVERT_FROM_GGUF_H
+#define CONVERT_FROM_GGUF_H
+
+#include "convert/draft.h"
+#include "formats/source.h"
+
+/* Fills an empty plan with a step for each tensor of the source, in its order, and meta (initialised, with
+ * the plan's arena) with its metadata, split keys included. The source must outlive both. E_USAGE when it is
+ * no GGUF file. */
+enum status from_gguf(struct plan *plan, const struct source *source, struct meta *meta, struct err *err);
+
+/* A draft of a file that has all of the plan's steps as they are, and the metadata. */
+enum status from_gguf_draft(struct draft *d, struct plan *plan, const struct meta *meta, struct err *err);
+
+/* The source tensor of one of these steps. */
+const struct plan_source *from_gguf_source(const struct plan *plan, size_t step);
+
+#endif
