@@ -20,7 +20,19 @@ struct type {
 static const struct {
     const char *pattern;
     struct type type;
+    bool weak; /* another type may be said */
 } expected[] = {
+    {"general.architecture", {META_STR, META_STR}},
+    {"general.type", {META_STR, META_STR}},
+    {"general.name", {META_STR, META_STR}},
+    {"general.basename", {META_STR, META_STR}},
+    {"general.finetune", {META_STR, META_STR}},
+    {"general.version", {META_STR, META_STR}},
+    {"general.size_label", {META_STR, META_STR}},
+    {"general.description", {META_STR, META_STR}},
+    {"general.author", {META_STR, META_STR}},
+    {"general.organization", {META_STR, META_STR}},
+    {"general.license", {META_STR, META_STR}},
     {"general.alignment", {META_U32, META_U32}},
     {"general.file_type", {META_U32, META_U32}},
     {"general.quantization_version", {META_U32, META_U32}},
@@ -29,12 +41,13 @@ static const struct {
     {"general.sampling.*_last_n", {META_I32, META_I32}},
     {"general.sampling.mirostat", {META_I32, META_I32}},
     {"general.sampling.sequence", {META_STR, META_STR}},
-    {"general.sampling.*", {META_F32, META_F32}},
+    {"general.sampling.*", {META_F32, META_F32}, true},
     {"general.tags", {META_ARRAY, META_STR}},
     {"general.languages", {META_ARRAY, META_STR}},
     {"general.datasets", {META_ARRAY, META_STR}},
-    {"general.*", {META_STR, META_STR}},
+    {"general.*", {META_STR, META_STR}, true},
     {"tokenizer.chat_templates", {META_ARRAY, META_STR}},
+    {"tokenizer.chat_template", {META_STR, META_STR}},
     {"tokenizer.chat_template*", {META_STR, META_STR}},
     {"tokenizer.ggml.tokens", {META_ARRAY, META_STR}},
     {"tokenizer.ggml.merges", {META_ARRAY, META_STR}},
@@ -52,8 +65,15 @@ static const struct {
     {"*.rope.freq_base*", {META_F32, META_F32}},
     {"*.rope.scale_linear", {META_F32, META_F32}},
     {"*_epsilon", {META_F32, META_F32}},
-    {"*_scale", {META_F32, META_F32}},
-    {"*.scale", {META_F32, META_F32}},
+    {"*_scale", {META_F32, META_F32}, true},
+    {"*.scale", {META_F32, META_F32}, true},
+    {"*.block_count", {META_U32, META_U32}},
+    {"*.nextn_predict_layers", {META_U32, META_U32}},
+    {"*.context_length", {META_U32, META_U32}},
+    {"*.embedding_length", {META_U32, META_U32}},
+    {"*.vocab_size", {META_U32, META_U32}},
+    {"*.expert_count", {META_U32, META_U32}},
+    {"*.expert_used_count", {META_U32, META_U32}},
     {"*_softcapping", {META_F32, META_F32}},
 };
 
@@ -313,34 +333,55 @@ static bool take_type_name(const char **text, struct type *type)
     return false;
 }
 
-static struct type choose_type(const char *key, const char **text, const struct meta_kv *old)
+static bool is_type(struct type t, struct type other)
 {
-    struct type t;
+    return t.type == other.type && (t.type != META_ARRAY || t.elem == other.elem);
+}
 
-    if (take_type_name(text, &t))
-        return t;
+/* What the text itself does not say. */
+static struct type guess_type(const char *text, size_t row, const struct meta_kv *old)
+{
     if (old)
         return (struct type){old->type, old->elem};
-    for (size_t i = 0; i < ARRAY_LEN(expected); i++)
-        if (fnmatch(expected[i].pattern, key, 0) == 0)
-            return expected[i].type;
-    if (**text == '[')
-        return (struct type){META_ARRAY, META_TYPE_COUNT};
-    return (struct type){guess(slice_of(*text)), META_TYPE_COUNT};
+    if (row < ARRAY_LEN(expected))
+        return expected[row].type;
+    return *text == '[' ? (struct type){META_ARRAY, META_TYPE_COUNT}
+                        : (struct type){guess(slice_of(text)), META_TYPE_COUNT};
+}
+
+static enum status choose_type(const char *key, const char **text, const struct meta_kv *old, struct type *t,
+                               struct err *err)
+{
+    char name[META_TEXT_TYPE_MAX];
+    size_t row = 0;
+
+    while (row < ARRAY_LEN(expected) && fnmatch(expected[row].pattern, key, 0) != 0)
+        row++;
+    bool only = row < ARRAY_LEN(expected) && !expected[row].weak;
+    if (!take_type_name(text, t)) {
+        *t = guess_type(*text, row, old);
+        return OK;
+    }
+    if (!only || is_type(*t, expected[row].type) || (old && is_type(*t, (struct type){old->type, old->elem})))
+        return OK;
+    const struct meta_kv want = {.type = expected[row].type.type, .elem = expected[row].type.elem};
+    return fail(err, E_USAGE, "%s: loaders expect the type %s", key, meta_text_type(&want, name));
 }
 
 enum status meta_text_read(struct arena *a, const char *key, const char *text, const struct meta_kv *old,
                            struct meta_kv *kv, struct err *err)
 {
     struct reading r = {.key = key};
-    struct type t = choose_type(key, &text, old);
+    struct type t;
+    enum status s = choose_type(key, &text, old, &t, err);
 
+    if (s != OK)
+        return s;
     if (t.type == META_ARRAY && t.elem == META_ARRAY)
         return fail(err, E_USAGE, "%s: is a list of lists, which cannot be typed in", key);
     buf_init(&r.out, VALUE_MAX);
     *kv = (struct meta_kv){.key = key, .type = t.type, .elem = t.elem, .count = 1};
-    enum status s =
-        t.type == META_ARRAY ? put_list(&r, text, kv, err) : put_scalar(&r, t.type, slice_of(text), err);
+    s = t.type == META_ARRAY ? put_list(&r, text, kv, err) : put_scalar(&r, t.type, slice_of(text), err);
     if (s == OK)
         s = buf_check(&r.out, "a metadata value", err);
     unsigned char *data = s == OK ? arena_alloc(a, r.out.n) : NULL;

@@ -73,12 +73,12 @@ static enum status check_pattern(const struct prune *p, const struct pattern *t,
     for (uint64_t i = 0; period > 1 && i < p->nblock - p->nhead; i++) {
         if (p->gone[i] || is_special(t, period, i) == is_special(t, period, p->number[i]))
             continue;
-        bool was = is_special(t, period, i);
         return fail(err, E_USAGE,
-                    "--prune-layers %s: block %" PRIu64 ", %s %s, would become block %" PRIu64
-                    ", which is %s (one of every %" PRIu64 ", %s.%s): leave out whole runs of %" PRIu64,
-                    p->list, i, was ? "with" : "without", t->what, p->number[i], was ? "without" : "with",
-                    period, p->arch, t->key, period);
+                    "--prune-layers %s: block %" PRIu64 ", which has %s%s, would become block %" PRIu64
+                    ", where the loader expects %s (one of every %" PRIu64 ", %s.%s); runs of %" PRIu64
+                    " blocks can be left out",
+                    p->list, i, is_special(t, period, i) ? "" : "no ", t->what, p->number[i],
+                    is_special(t, period, i) ? "none" : "it", period, p->arch, t->key, period);
     }
     return OK;
 }

@@ -96,6 +96,19 @@ def split_is_read(folder):
     equal(inspect(os.path.join(WORK, parts[0]))["n_tensors"], total, "scion's count")
 
 
+def edits_are_read(folder):
+    path, out = convert(folder), os.path.join(WORK, "edited.gguf")
+    want = {"general.name": "Ä", "t.ints": [1, -2], "t.strs": ["a", ""], "t.f64": 0.1, "t.u8": 200, "t.flag": True}
+    scion("edit", path, "-o", out, "--force", "--quiet", "--set", "general.name=Ä", "--set", "t.ints=[1, -2]", "--set",
+          't.strs=["a", ""]', "--set", "t.f64=f64:0.1", "--set", "t.u8=u8:200", "--set", "t.flag=true", "--remove", "general.size_label")
+    before, after = gguf.GGUFReader(path), gguf.GGUFReader(out)
+    for key, value in want.items():
+        equal(after.fields[key].contents(), value, key)
+    equal("general.size_label" in after.fields, False, "the removed key")
+    for a, b in zip(before.tensors, after.tensors, strict=True):
+        equal((a.name, a.data.tobytes()), (b.name, b.data.tobytes()), "tensor")
+
+
 def scion_reads_package():
     path = os.path.join(WORK, "package.gguf")
     w = gguf.GGUFWriter(path, "llama")
@@ -145,6 +158,7 @@ def checks():
     yield "gguf reads a head alone", lambda: package_reads(sample("tiny-qwen35"), "--mtp", "only")
     yield "gguf reads a vision tower", lambda: package_reads(sample("tiny-qwen35"), "--mmproj")
     yield "gguf reads a split set", lambda: split_is_read(sample("tiny-qwen35"))
+    yield "gguf reads an edited file", lambda: edits_are_read(sample("tiny-qwen35"))
     yield "gguf sees version 3", magic_is_version_3
     yield "scion reads a file of the gguf package", scion_reads_package
     if os.path.isdir(SHARED):

@@ -26,9 +26,20 @@ sys.exit(0 if 1 <= count <= 4 else f"{count} tokens came back")
 def loads(folder, *options):
     path = os.path.join(WORK, "load.gguf")
     scion("convert", folder, "-o", path, "--force", "--quiet", *options)
+    decodes(path)
+
+
+def decodes(path):
     done = subprocess.run([sys.executable, "-c", DECODE, path], capture_output=True, text=True, timeout=120)
     if done.returncode != 0:
         raise AssertionError(done.stderr[-600:])
+
+
+def pruned_loads(folder, blocks):
+    whole, path = os.path.join(WORK, "whole.gguf"), os.path.join(WORK, "load.gguf")
+    scion("convert", folder, "-o", whole, "--force", "--quiet")
+    scion("edit", whole, "-o", path, "--force", "--quiet", "--prune-layers", blocks)
+    decodes(path)
 
 
 def checks():
@@ -36,8 +47,12 @@ def checks():
                         ("tiny-qwen3next", ("--per-expert",)), ("tiny-llama", ()), ("tiny-qwen3", ()), ("tiny-qwen3moe", ())):
         label = " ".join((name,) + flags)
         yield f"llama.cpp loads {label}", lambda n=name, f=flags: loads(sample(n, *f))
+    for name, blocks in (("tiny-qwen35", "4"), ("tiny-llama", "0"), ("tiny-qwen3moe", "1")):
+        yield f"llama.cpp loads {name} without {blocks}", lambda n=name, b=blocks: pruned_loads(sample(n), b)
     yield "llama.cpp loads q8_0", lambda: loads(sample("tiny-qwen35"), "--type", "q8_0")
     if os.path.isdir(SHARED):
         for name in sorted(os.listdir(SHARED)):
+            if name in ("tiny-qwen35", "tiny-ornith"):
+                yield f"llama.cpp loads shared {name} without 1-4", lambda n=name: pruned_loads(os.path.join(SHARED, n), "1-4")
             if name.startswith("tiny-"):
                 yield f"llama.cpp loads shared {name}", lambda n=name: loads(os.path.join(SHARED, n))

@@ -127,6 +127,56 @@ static void test_split_name(void **state)
     arena_free(&a);
 }
 
+static void test_split_order(void **state)
+{
+    static const char *const orders[][3] = {
+        [GGUF_SPLIT_CONVERTER] = {"split.no", "split.count", "split.tensors.count"},
+        [GGUF_SPLIT_TOOL] = {"split.no", "split.tensors.count", "split.count"},
+    };
+    static const struct gguf_split split = {1, 3, 70000};
+    struct err err = {0};
+    struct arena a;
+    struct meta m;
+    uint64_t v;
+
+    (void)state;
+    arena_init(&a, 0);
+    meta_init(&m, &a);
+    assert_int_equal(meta_set_u32(&m, "split.count", 0, &err), OK);
+    assert_int_equal(meta_set_u32(&m, "x", 0, &err), OK);
+    for (enum gguf_split_order o = GGUF_SPLIT_CONVERTER; o <= GGUF_SPLIT_TOOL; o++) {
+        assert_int_equal(gguf_split_add(&m, o, &split, &err), OK);
+        assert_int_equal(m.n, 4);
+        assert_string_equal(m.kv[0].key, "x");
+        for (size_t i = 0; i < 3; i++)
+            assert_string_equal(m.kv[1 + i].key, orders[o][i]);
+        assert_true(meta_u64(meta_find(&m, "split.tensors.count"), &v) && v == 70000);
+        assert_true(meta_u64(meta_find(&m, "split.count"), &v) && v == 3);
+    }
+    assert_true(gguf_split_remove(&m));
+    assert_false(gguf_split_remove(&m));
+    assert_int_equal(m.n, 1);
+    meta_free(&m);
+    arena_free(&a);
+}
+
+static void test_block(void **state)
+{
+    static const char *const none[] = {"blk.weight", "blk..weight", "blk.1", "blk.-1.x",
+                                       "v.blk.1.x",  "blk. 1.x",    ""};
+    const char *rest;
+    uint64_t n;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(none); i++)
+        assert_false(gguf_block(none[i], &n, &rest));
+    assert_true(gguf_block("blk.12.attn_q.weight", &n, &rest));
+    assert_int_equal(n, 12);
+    assert_string_equal(rest, "attn_q.weight");
+    assert_true(gguf_block("blk.99999999999999999999.", &n, &rest));
+    assert_int_equal(n, UINT32_MAX);
+}
+
 /* ---- writing ---- */
 
 /* The header in one piece; 0 bytes in out on failure. */
@@ -166,13 +216,14 @@ static void test_header_bytes(void **state)
     meta_init(&m, &a);
     assert_int_equal(meta_set_str(&m, "general.architecture", "llama", &err), OK);
     assert_int_equal(meta_set_str(&m, "empty", "", &err), OK);
-    assert_int_equal(meta_set_i32s(&m, "none", NULL, 0, &err), OK);
     assert_int_equal(meta_set_i32s(&m, "one", ints, 1, &err), OK);
     buf_init(&out, MIB);
     assert_int_equal(flat_header(&m, entries, 3, &out, &file_nbytes, &err), OK);
 
-    start(&want, 3, 2);
+    start(&want, 3, 3);
     add_architecture(&want);
+    add_key(&want, "empty", META_STR);
+    add_str(&want, "");
     add_key(&want, "one", META_ARRAY);
     add_array(&want, META_I32, 1);
     buf_add_u32(&want, 7);
@@ -330,6 +381,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_split),        cmocka_unit_test(test_split_keys),
+        cmocka_unit_test(test_split_order),  cmocka_unit_test(test_block),
         cmocka_unit_test(test_split_name),   cmocka_unit_test(test_header_bytes),
         cmocka_unit_test(test_round_trip),   cmocka_unit_test(test_what_cannot_be_written),
         cmocka_unit_test(test_sum_of_sizes), cmocka_unit_test(test_reference_files),

@@ -230,6 +230,25 @@ static void test_damaged_strings(void **state)
     assert_false(meta_next_str(&kvs[0], &pos, &s));
 }
 
+static void test_empty_values_are_dropped(void **state)
+{
+    struct fixture *f = *state;
+    static const int32_t one[] = {1};
+
+    assert_int_equal(meta_set_str(&f->meta, "a", "", &f->err), OK);
+    assert_int_equal(meta_set_u32(&f->meta, "b", 0, &f->err), OK);
+    assert_int_equal(meta_set_i32s(&f->meta, "c", NULL, 0, &f->err), OK);
+    assert_int_equal(meta_set_i32s(&f->meta, "d", one, 1, &f->err), OK);
+    meta_drop_empty(&f->meta);
+    assert_int_equal(f->meta.n, 2);
+    assert_null(meta_find(&f->meta, "a"));
+    assert_null(meta_find(&f->meta, "c"));
+    assert_string_equal(f->meta.kv[0].key, "b");
+    assert_non_null(meta_find(&f->meta, "d"));
+    assert_int_equal(meta_set_u32(&f->meta, "a", 1, &f->err), OK);
+    assert_ptr_equal(meta_find(&f->meta, "a"), &f->meta.kv[2]);
+}
+
 static void test_empty_values_are_kept(void **state)
 {
     struct fixture *f = *state;
@@ -265,7 +284,7 @@ int main(void)
         TEST(test_replacing_keeps_the_place),   TEST(test_removing),
         cmocka_unit_test(test_numbers),         TEST(test_strings),
         cmocka_unit_test(test_damaged_strings), TEST(test_empty_values_are_kept),
-        TEST(test_limit_of_the_arena),
+        TEST(test_empty_values_are_dropped),    TEST(test_limit_of_the_arena),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
