@@ -32,15 +32,12 @@ static int exponent_cpu(float scale, enum dtype from)
     return k > -127 ? k : -127;
 }
 
-/* The definition: the first code of least distance. Near zero the count of midpoints gives the same. */
-static uint8_t e2m1_cpu(float v)
+/* The definition: the first code of least distance. */
+static uint8_t search_code(float v)
 {
-    float a = fabsf(v), best = a;
-    int code = (a > 0.25f) + (a > 0.75f) + (a > 1.25f) + (a > 1.75f) + (a > 2.5f) + (a > 3.5f) + (a > 5.0f);
+    float best = fabsf(v);
+    int code = 0;
 
-    if (a < 0x1p20f)
-        return (uint8_t)(v < 0.0f && code > 0 ? code | 8 : code);
-    code = 0;
     for (int k = 1; k < 16; k++) {
         float distance = fabsf(v - e2m1[k]);
 
@@ -52,17 +49,34 @@ static uint8_t e2m1_cpu(float v)
     return (uint8_t)code;
 }
 
+/* What the search gives unless v is so large that distances are rounded: the number of midpoints below. */
+static inline uint8_t count_code(float v)
+{
+    float a = fabsf(v);
+    int code = (a > 0.25f) + (a > 0.75f) + (a > 1.25f) + (a > 1.75f) + (a > 2.5f) + (a > 3.5f) + (a > 5.0f);
+
+    return (uint8_t)(code | (v < -0.25f) << 3);
+}
+
 static uint8_t encode_group_cpu(const struct narrow *t, enum dtype from, const float *x, uint8_t *codes)
 {
-    float scale = round_to(from, peak(x, (int)t->group) / t->most);
+    float scale = round_to(from, peak(x, (int)t->group) / t->most), v[GROUP_MAX];
     uint8_t byte = t->scale_e4m3 ? e4m3_from_f32(scale) : (uint8_t)(exponent_cpu(scale, from) + 127);
     float divisor = t->scale_e4m3 ? f32_from_e4m3(byte) : f32_from_e8m0(byte);
 
-    for (uint32_t i = 0; i < t->group; i++) {
-        float v = round_to(from, x[i] / divisor);
-
-        codes[i] = t->bits == 4 ? e2m1_cpu(v) : e4m3_from_f32(v);
-    }
+    for (uint32_t i = 0; i < t->group; i++)
+        v[i] = x[i] / divisor;
+    for (uint32_t i = 0; from != DT_F32 && i < t->group; i++)
+        v[i] = round_to(from, v[i]);
+    if (t->bits == 8)
+        for (uint32_t i = 0; i < t->group; i++)
+            codes[i] = e4m3_from_f32(v[i]);
+    else if (peak(v, (int)t->group) < 0x1p20f)
+        for (uint32_t i = 0; i < t->group; i++)
+            codes[i] = count_code(v[i]);
+    else
+        for (uint32_t i = 0; i < t->group; i++)
+            codes[i] = search_code(v[i]);
     return byte;
 }
 
