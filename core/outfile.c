@@ -20,12 +20,17 @@ struct outfile {
     bool committed;
     uint64_t nbytes;
     struct outfile_listener listener;
-    struct flusher *flusher; /* writes the full buffer while the other one fills; it and the buffers live from
-                                the first write to the next outfile_flush */
-    unsigned char *buffers[2]; /* aligned to BLOCK */
-    unsigned char *buffer;     /* the one that fills: holds file bytes [start, end) at (off - base) */
-    size_t capacity;           /* of each */
-    uint64_t base, start, end; /* base = start rounded down to BLOCK */
+    struct flusher *flusher; /* writes a full buffer while others fill; it and the buffers live from the first
+                                write to the next outfile_flush */
+    struct run {
+        unsigned char *buffer;     /* aligned to BLOCK; holds file bytes [start, end) at (off - base) */
+        uint64_t base, start, end; /* base = start rounded down to BLOCK */
+        uint64_t used;             /* nwrite when it last grew */
+    } runs[OUTFILE_MAX_RUNS];
+    unsigned nrun;
+    uint64_t nwrite;
+    unsigned char *spare; /* free, or being written */
+    size_t capacity;      /* of each buffer */
 };
 
 static enum status pwrite_all(struct outfile *f, int fd, const void *p, size_t n, uint64_t off)
@@ -91,16 +96,18 @@ static enum status write_job(void *ctx, const struct flusher_job *job, struct er
     return s;
 }
 
-/* Hands what is buffered to the flusher and goes on in the other buffer. */
-static enum status flush_buffer(struct outfile *f, struct err *err)
+/* Hands what a run has buffered to the flusher and goes on in the buffer that this one wrote before. */
+static enum status flush_run(struct outfile *f, struct run *r, struct err *err)
 {
-    struct flusher_job job = {f->buffer + (f->start - f->base), f->start, (size_t)(f->end - f->start)};
+    struct flusher_job job = {r->buffer + (r->start - r->base), r->start, (size_t)(r->end - r->start)};
+    unsigned char *full = r->buffer;
 
     if (job.nbytes == 0)
         return OK;
     enum status s = flusher_submit(f->flusher, &job, err);
-    f->buffer = f->buffer == f->buffers[0] ? f->buffers[1] : f->buffers[0];
-    f->start = f->end;
+    r->buffer = f->spare;
+    f->spare = full;
+    r->start = r->end;
     return s;
 }
 
@@ -108,58 +115,71 @@ static void close_buffers(struct outfile *f)
 {
     flusher_stop(f->flusher);
     f->flusher = NULL;
-    for (size_t i = 0; i < ARRAY_LEN(f->buffers); i++) {
-        free(f->buffers[i]);
-        f->buffers[i] = NULL;
+    free(f->spare);
+    f->spare = NULL;
+    for (size_t i = 0; i < ARRAY_LEN(f->runs); i++) {
+        free(f->runs[i].buffer);
+        f->runs[i] = (struct run){0};
     }
-    f->buffer = NULL;
-    f->start = f->end = 0;
+}
+
+static unsigned char *new_buffer(const struct outfile *f)
+{
+    void *p = NULL;
+
+    return posix_memalign(&p, BLOCK, f->capacity) == 0 ? p : NULL;
 }
 
 static enum status open_buffers(struct outfile *f, struct err *err)
 {
-    for (size_t i = 0; i < ARRAY_LEN(f->buffers); i++) {
-        void *p = NULL;
+    bool all = (f->spare = new_buffer(f)) != NULL;
 
-        if (posix_memalign(&p, BLOCK, f->capacity) != 0)
-            return fail_nomem(err);
-        f->buffers[i] = p;
-    }
-    f->buffer = f->buffers[0];
-    return flusher_start(&f->flusher, write_job, f, err);
+    for (unsigned i = 0; i < f->nrun && all; i++)
+        all = (f->runs[i].buffer = new_buffer(f)) != NULL;
+    enum status s = all ? flusher_start(&f->flusher, write_job, f, err) : fail_nomem(err);
+    if (s != OK)
+        close_buffers(f);
+    return s;
 }
 
-/* Makes the buffers ready to take bytes from off on. */
-static enum status begin_run(struct outfile *f, uint64_t off, struct err *err)
+/* The run that ends at off, or else the one that has not grown for longest, ready to take bytes from there.
+ */
+static enum status find_run(struct outfile *f, uint64_t off, struct run **out, struct err *err)
 {
-    enum status s = f->flusher ? flush_buffer(f, err) : open_buffers(f, err);
+    struct run *r = &f->runs[0];
 
-    f->start = f->end = off;
-    f->base = off / BLOCK * BLOCK;
-    if (s != OK && !f->flusher)
-        close_buffers(f);
+    for (unsigned i = 0; i < f->nrun && r->end != off; i++)
+        if (f->runs[i].end == off || f->runs[i].used < r->used)
+            r = &f->runs[i];
+    *out = r;
+    if (r->start < r->end && r->end == off && off - r->base < f->capacity)
+        return OK;
+    enum status s = flush_run(f, r, err);
+    r->start = r->end = off;
+    r->base = off / BLOCK * BLOCK;
     return s;
 }
 
 enum status outfile_write(struct outfile *f, const void *p, size_t n, uint64_t off, struct err *err)
 {
     const unsigned char *bytes = p;
+    enum status s = n > 0 && !f->flusher ? open_buffers(f, err) : OK;
 
-    while (n > 0) {
-        if (!f->flusher || off != f->end || f->end - f->base == f->capacity) {
-            enum status s = begin_run(f, off, err);
+    while (n > 0 && s == OK) {
+        struct run *r;
 
-            if (s != OK)
-                return s;
-        }
-        size_t take = min_u64(n, f->capacity - (size_t)(f->end - f->base));
-        memcpy(f->buffer + (f->end - f->base), bytes, take);
-        f->end += take;
+        s = find_run(f, off, &r, err);
+        if (s != OK)
+            break;
+        size_t take = min_u64(n, f->capacity - (size_t)(off - r->base));
+        memcpy(r->buffer + (off - r->base), bytes, take);
+        r->used = ++f->nwrite;
+        r->end += take;
         bytes += take;
         off += take;
         n -= take;
     }
-    return OK;
+    return s;
 }
 
 enum status outfile_restart(struct outfile *f, struct err *err)
@@ -250,6 +270,7 @@ enum status outfile_open(struct outfile **out, const struct outfile_spec *spec, 
     f->fd = f->direct_fd = -1;
     f->nbytes = spec->nbytes;
     f->listener = spec->listener;
+    f->nrun = spec->nrun ? spec->nrun : 1;
     f->capacity = (size_t)align_up(max_u64(spec->buffer_bytes, 64 * KIB), BLOCK);
     f->path = strdup(spec->path);
     f->partial = malloc(partial_n);
@@ -304,11 +325,10 @@ enum status outfile_flush(struct outfile *f, struct err *err)
 {
     enum status s = OK;
 
-    if (f->flusher) {
-        s = flush_buffer(f, err);
-        if (s == OK)
-            s = flusher_wait(f->flusher, err);
-    }
+    for (unsigned i = 0; i < f->nrun && f->flusher && s == OK; i++)
+        s = flush_run(f, &f->runs[i], err);
+    if (f->flusher && s == OK)
+        s = flusher_wait(f->flusher, err);
     close_buffers(f);
     return s;
 }

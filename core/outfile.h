@@ -2,9 +2,9 @@
 /*
  * An output file that is either complete under its name or a NAME.partial beside it.
  *
- * Bytes may be written at any offset, each range once; long ascending runs are fast: they collect in aligned
- * buffers, one of which a background thread writes while the other fills, past the page cache where the file
- * system allows it (O_DIRECT). What is never written reads as zeros.
+ * Bytes may be written at any offset, each range once; long ascending runs are fast, a few of them in turns
+ * too: they collect in aligned buffers, one of which a background thread writes while the others fill, past
+ * the page cache where the file system allows it (O_DIRECT). What is never written reads as zeros.
  */
 #ifndef CORE_OUTFILE_H
 #define CORE_OUTFILE_H
@@ -20,10 +20,13 @@ struct outfile_listener {
     enum status (*wrote)(void *ctx, uint64_t off, uint64_t nbytes, struct digest d, struct err *err);
 };
 
+#define OUTFILE_MAX_RUNS 3
+
 struct outfile_spec {
     const char *path;    /* the final name */
     uint64_t nbytes;     /* the file's size */
-    size_t buffer_bytes; /* of each of two; 64 KiB at least; rounded to whole pages */
+    unsigned nrun;       /* ascending runs that are written in turns, at most OUTFILE_MAX_RUNS; 0: 1 */
+    size_t buffer_bytes; /* of each of nrun + 1; 64 KiB at least; rounded to whole pages */
     bool resume;         /* keep an existing NAME.partial of that size, else start empty */
     bool adopt; /* with resume: where there is no NAME.partial, a file of that name and size may be one that
                    an earlier run committed; it can then be read, but not written */

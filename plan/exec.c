@@ -154,7 +154,7 @@ static bool is_copy(const struct slot *slot, const struct plan_sink *sink)
 
 static bool is_transcoded(const struct slot *slot, const struct plan_sink *sink)
 {
-    return keeps_values(slot->tile.step) && sink->transcode.convert &&
+    return keeps_values(slot->tile.step) && !sink->rounds && sink->transcode.convert &&
            sink->transcode.from == slot->source->dtype;
 }
 
@@ -473,6 +473,7 @@ static enum status open_outputs(struct run *r, struct err *err)
         struct outfile_spec spec = {
             .path = r->plan->outs[i].path,
             .nbytes = r->plan->outs[i].nbytes,
+            .nrun = r->memory.file_runs,
             .buffer_bytes = (size_t)r->memory.file_buffer_bytes,
             .resume = r->options->resume,
             .adopt = plan_has_sets(r->plan) && !r->options->force, // an earlier run may have finished some

@@ -25,7 +25,8 @@ struct exec_memory {
     uint64_t gather_bytes, float_bytes; /* of a worker */
     uint64_t row_bytes;                 /* of a worker: a row that takes another order, where any does */
     uint64_t block_bytes;               /* of a worker: blocks before they are taken apart, where any are */
-    uint64_t file_buffer_bytes;         /* each of the two of an output file in progress */
+    uint64_t file_buffer_bytes;         /* each of the file_runs + 1 of an output file in progress */
+    uint32_t file_runs;                 /* places of an output file that are written in turns */
     uint64_t peak_bytes;                /* all of it, with the plan itself */
 };
 

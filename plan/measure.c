@@ -6,7 +6,7 @@
 #define TILE_ELEMS_MAX   (1 * MIB) /* 2 MiB of BF16: large enough for the disk, small enough for the cache */
 #define TILE_ELEMS_MIN   1024
 #define FILE_BUFFER_MIN  (64 * KIB)
-#define FILE_BUFFER_MAX  (4 * MIB) /* of each of an output's two */
+#define FILE_BUFFER_MAX  (4 * MIB)
 #define FILE_BUFFER_STEP 4096
 #define BASE_BYTES       (12 * MIB) /* the program, its libraries, stacks, and what allocators keep */
 #define THREAD_BYTES     (32 * KIB) /* the part of a stack that is touched */
@@ -18,6 +18,7 @@ struct widths {
     uint64_t packed;  /* largest type of several parts among the sinks */
     uint64_t row;     /* a value's, where rows take another order */
     uint64_t max_sinks;
+    uint32_t max_parts; /* of a sink's type */
 };
 
 static uint64_t bits_up(enum dtype t)
@@ -30,7 +31,7 @@ static uint64_t bits_up(enum dtype t)
 
 static struct widths measure_widths(const struct plan *p)
 {
-    struct widths w = {.in = 8, .out = 8, .max_sinks = 1};
+    struct widths w = {.in = 8, .out = 8, .max_sinks = 1, .max_parts = 1};
 
     for (size_t i = 0; i < p->nsource; i++)
         w.in = max_u64(w.in, bits_up(p->sources[i].dtype));
@@ -42,6 +43,7 @@ static struct widths measure_widths(const struct plan *p)
             enum dtype t = step->sinks[k].dtype;
 
             out += bits_up(t);
+            w.max_parts = (uint32_t)max_u64(w.max_parts, dtype_parts(t)->n);
             if (dtype_parts(t)->n > 1)
                 w.packed = max_u64(w.packed, bits_up(t));
         }
@@ -131,13 +133,14 @@ enum status exec_measure(const struct plan *p, const struct exec_options *o, str
 
     if (s != OK)
         return s;
-    *m = (struct exec_memory){.nslot = slots};
+    *m = (struct exec_memory){.nslot = slots, .file_runs = w.max_parts};
+    uint64_t nbuffer = nfile * (w.max_parts + 1); // of output files
     m->file_buffer_bytes =
-        align_up(clamp(o->max_memory / (16 * nfile), FILE_BUFFER_MIN, FILE_BUFFER_MAX), FILE_BUFFER_STEP);
+        align_up(clamp(o->max_memory / (8 * nbuffer), FILE_BUFFER_MIN, FILE_BUFFER_MAX), FILE_BUFFER_STEP);
     /* What depends neither on max_memory nor on the tiles, and what rounding up the buffers may add. */
     uint64_t base = BASE_BYTES + p->arena.used + (o->threads + 1 + nfile) * THREAD_BYTES;
     uint64_t slack = (slots * (2 + w.max_sinks) + 2 * o->threads) * BUFFER_ALIGN;
-    uint64_t fixed = base + 2 * m->file_buffer_bytes * nfile;
+    uint64_t fixed = base + nbuffer * m->file_buffer_bytes;
     uint64_t room = o->max_memory > fixed + slack ? o->max_memory - fixed - slack : 0;
     m->tile_elems = o->tile_elems ? max_u64(o->tile_elems, shortest)
                                   : min_u64(max_u64(TILE_ELEMS_MAX, least), room * 8 / per_elem);
@@ -147,9 +150,9 @@ enum status exec_measure(const struct plan *p, const struct exec_options *o, str
     if (m->tile_elems < least && !o->tile_elems) {
         uint64_t need = base + slack + least * per_elem / 8 + 1;
 
-        /* The file buffers grow with the budget: a pair of them is an eighth of it, a seventh of the rest. */
+        /* The file buffers grow with the budget: all of them are an eighth of it, a seventh of the rest. */
         need +=
-            2 * nfile * (clamp(need / (14 * nfile), FILE_BUFFER_MIN, FILE_BUFFER_MAX) + 2 * FILE_BUFFER_STEP);
+            nbuffer * (clamp(need / (7 * nbuffer), FILE_BUFFER_MIN, FILE_BUFFER_MAX) + 2 * FILE_BUFFER_STEP);
         return fail(err, E_LIMIT,
                     "--max-memory %" PRIu64 " is too little for this plan: tensor %s needs %" PRIu64 " bytes",
                     o->max_memory, needy ? needy->name : "", need);

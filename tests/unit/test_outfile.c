@@ -165,6 +165,7 @@ static void check_random(uint64_t seed)
     struct heard heard = {.want = want, .times = calloc(n, 1), .nbytes = n, .fail_at = UINT64_MAX};
     struct outfile_spec spec = {.path = path,
                                 .nbytes = n,
+                                .nrun = (unsigned)(next_random(&seed) % (OUTFILE_MAX_RUNS + 1)),
                                 .buffer_bytes = buffers[next_random(&seed) % ARRAY_LEN(buffers)],
                                 .listener = {&heard, hear}};
 
@@ -195,6 +196,30 @@ static void test_random(void **state)
         assert_int_equal(rmdir(dir), 0);
     }
     assert_int_equal(set_up_in(places[0]), 0);
+}
+
+/* Three runs in turns reach the file in long pieces, and so do three others after them. */
+static void test_runs(void **state)
+{
+    enum { RUN = 300000, STEP = 1000 };
+    static unsigned char want[6 * RUN];
+    static uint8_t times[6 * RUN];
+    struct heard heard = {.want = want, .times = times, .nbytes = sizeof want, .fail_at = UINT64_MAX};
+    struct outfile_spec spec = {.path = path, .nbytes = sizeof want, .nrun = 3, .listener = {&heard, hear}};
+
+    (void)state;
+    memset(want, 7, sizeof want);
+    struct outfile *f = open_ok(&spec, false);
+    for (size_t first = 0; first < 6; first += 3)
+        for (size_t off = 0; off < RUN; off += STEP)
+            for (size_t k = first; k < first + 3; k++)
+                put(f, want + k * RUN + off, STEP, k * RUN + off);
+    commit(f);
+    outfile_close(f, false);
+    assert_content(path, want, sizeof want);
+    for (size_t i = 0; i < sizeof want; i++)
+        assert_int_equal(times[i], 1);
+    assert_true(heard.ncall <= 6 * (RUN / (64 * KIB) + 2));
 }
 
 static void test_untouched(void **state)
@@ -476,6 +501,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_random, tear_down),
+        cmocka_unit_test_setup_teardown(test_runs, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_untouched, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_empty, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_flush_and_go_on, set_up, tear_down),
