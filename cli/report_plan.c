@@ -124,7 +124,12 @@ static void add_files(struct buf *out, const struct plan *p)
     for (size_t i = 0; i < p->nout; i++) {
         buf_printf(out, "%-14s", "file");
         add_path(out, p->outs[i].path);
-        buf_printf(out, ", %" PRIu64 " bytes\n", p->outs[i].nbytes);
+        buf_printf(out, ", %" PRIu64 " bytes", p->outs[i].nbytes);
+        if (p->outs[i].copy) {
+            buf_add_str(out, ", carried over from ");
+            add_path(out, p->outs[i].copy->from);
+        }
+        buf_add_char(out, '\n');
     }
 }
 
@@ -150,8 +155,14 @@ void report_plan_lines(struct buf *out, const struct plan *p)
     char size[TTY_NUMBER_MAX];
 
     while (next_set(p, &set)) {
-        add_set_path(out, p, &set);
-        buf_printf(out, ": %" PRIu64 " tensors, %s\n", set.totals.ntensor, tty_bytes(set.nbytes, size));
+        if (p->folder)
+            add_path(out, p->folder);
+        else
+            add_set_path(out, p, &set);
+        if (p->folder)
+            buf_printf(out, ": %zu files, ", p->nout);
+        buf_printf(out, "%s%" PRIu64 " tensors, %s\n", p->folder ? "" : ": ", set.totals.ntensor,
+                   tty_bytes(set.nbytes, size));
     }
 }
 
@@ -244,6 +255,8 @@ void report_plan_json(struct buf *out, const struct plan *p, const struct exec_m
         json_open(&w, '{');
         put_str(&w, "path", p->outs[i].path);
         put_u64(&w, "nbytes", p->outs[i].nbytes);
+        if (p->outs[i].copy)
+            put_str(&w, "from", p->outs[i].copy->from);
         json_close(&w, '}');
     }
     json_close(&w, ']');

@@ -5,6 +5,7 @@
 
 #define CHUNK_BYTES (64 * KIB)
 #define ARENA_ALIGN 16
+#define FIRST_BYTES 256 /* of an array that grows: plans hold many that keep one element */
 
 struct arena_chunk {
     struct arena_chunk *next;
@@ -94,7 +95,7 @@ bool arena_grow(struct arena *a, void **items, size_t n, size_t *cap, size_t ele
 {
     if (n < *cap)
         return true;
-    size_t bigger = *cap ? *cap * 2 : 16;
+    size_t bigger = *cap ? *cap * 2 : (size_t)max_u64(FIRST_BYTES / elem_size, 1);
     void *p = arena_array(a, bigger, elem_size);
     if (!p)
         return false;

@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -18,6 +20,7 @@ struct outfile {
     int fd;        /* buffered */
     int direct_fd; /* O_DIRECT, or -1 */
     bool committed;
+    bool linked; /* has no descriptors: shares the inode of another file */
     uint64_t nbytes;
     struct outfile_listener listener;
     struct flusher *flusher; /* writes a full buffer while others fill; it and the buffers live from the first
@@ -189,13 +192,32 @@ enum status outfile_restart(struct outfile *f, struct err *err)
     return OK;
 }
 
+/* A file with other names is not ours to write: an interrupted run left a link to its source, or there is a
+ * second copy of something. */
+static int open_unshared(const char *path)
+{
+    struct stat st;
+
+    for (int i = 0; i < 2; i++) {
+        int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
+
+        if (fd < 0 || fstat(fd, &st) != 0 || st.st_nlink <= 1)
+            return fd;
+        close(fd);
+        if (unlink(path) != 0)
+            return -1;
+    }
+    errno = EMLINK;
+    return -1;
+}
+
 /* Opens and locks. Between the two, the run that held the lock may have renamed or removed the file: what is
  * locked then is no longer the one under this name. */
 static enum status lock_partial(struct outfile *f, struct stat *st, struct err *err)
 {
     struct stat named;
 
-    f->fd = open(f->partial, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
+    f->fd = open_unshared(f->partial);
     if (f->fd < 0)
         return fail_errno(err, "%s", f->partial);
     bool locked =
@@ -259,26 +281,36 @@ bool outfile_is_committed(const struct outfile *f)
     return f->committed;
 }
 
-enum status outfile_open(struct outfile **out, const struct outfile_spec *spec, bool *resumed,
-                         struct err *err)
+/* NULL when out of memory. */
+static struct outfile *outfile_new(const char *path)
 {
     struct outfile *f = calloc(1, sizeof *f);
-    size_t partial_n = strlen(spec->path) + sizeof ".partial";
+    size_t partial_n = strlen(path) + sizeof ".partial";
 
     if (!f)
-        return fail_nomem(err);
+        return NULL;
     f->fd = f->direct_fd = -1;
-    f->nbytes = spec->nbytes;
-    f->listener = spec->listener;
-    f->nrun = spec->nrun ? spec->nrun : 1;
-    f->capacity = (size_t)align_up(max_u64(spec->buffer_bytes, 64 * KIB), BLOCK);
-    f->path = strdup(spec->path);
+    f->path = strdup(path);
     f->partial = malloc(partial_n);
     if (!f->path || !f->partial) {
         outfile_close(f, true);
-        return fail_nomem(err);
+        return NULL;
     }
-    snprintf(f->partial, partial_n, "%s.partial", spec->path);
+    snprintf(f->partial, partial_n, "%s.partial", path);
+    return f;
+}
+
+enum status outfile_open(struct outfile **out, const struct outfile_spec *spec, bool *resumed,
+                         struct err *err)
+{
+    struct outfile *f = outfile_new(spec->path);
+
+    if (!f)
+        return fail_nomem(err);
+    f->nbytes = spec->nbytes;
+    f->nrun = spec->nrun ? spec->nrun : 1;
+    f->listener = spec->listener;
+    f->capacity = (size_t)align_up(max_u64(spec->buffer_bytes, 64 * KIB), BLOCK);
     *resumed = spec->resume && spec->adopt && adopt(f);
     enum status s = *resumed ? OK : open_partial(f, spec->resume, resumed, err);
     if (s == OK)
@@ -289,6 +321,42 @@ enum status outfile_open(struct outfile **out, const struct outfile_spec *spec, 
     }
     *out = f;
     return OK;
+}
+
+enum status outfile_link(struct outfile **out, const char *path, const char *from, bool *linked,
+                         struct err *err)
+{
+    struct outfile *f = outfile_new(path);
+
+    *linked = false;
+    if (!f)
+        return fail_nomem(err);
+    if (unlink(f->partial) != 0 && errno != ENOENT) {
+        enum status s = fail_errno(err, "%s: removing what an earlier run left", f->partial);
+
+        outfile_close(f, true);
+        return s;
+    }
+    f->linked = *linked = linkat(AT_FDCWD, from, AT_FDCWD, f->partial, AT_SYMLINK_FOLLOW) == 0;
+    if (f->linked) {
+        *out = f;
+    } else {
+        int reason = errno;
+
+        outfile_close(f, true);
+        errno = reason;
+    }
+    return OK;
+}
+
+bool outfile_clone(struct outfile *f, const char *from)
+{
+    int fd = open(from, O_RDONLY | O_CLOEXEC);
+    bool cloned = fd >= 0 && ioctl(f->fd, FICLONE, fd) == 0;
+
+    if (fd >= 0)
+        close(fd);
+    return cloned;
 }
 
 enum status outfile_digest(struct outfile *f, uint64_t off, uint64_t nbytes, struct digest *d,
@@ -345,8 +413,9 @@ static bool sync_fd(int fd)
 
 enum status outfile_sync(struct outfile *f, struct err *err)
 {
+    if (f->linked)
+        return OK;
     enum status s = outfile_flush(f, err);
-
     if (s == OK && !sync_fd(f->fd))
         s = fail_errno(err, "%s: fsync", f->partial);
     return s;
@@ -367,6 +436,17 @@ static enum status sync_folder(const char *path, struct err *err)
     if (fd >= 0)
         close(fd);
     free(folder);
+    return s;
+}
+
+enum status outfile_make_folder(const char *path, bool *made, struct err *err)
+{
+    *made = mkdir(path, 0777) == 0;
+    if (!*made)
+        return path_is_dir(path) ? OK : fail_errno(err, "%s", path);
+    enum status s = sync_folder(path, err);
+    if (s != OK)
+        rmdir(path);
     return s;
 }
 
@@ -403,7 +483,8 @@ void outfile_close(struct outfile *f, bool keep)
     if (!f)
         return;
     close_buffers(f);
-    if (!f->committed && !keep && f->fd >= 0)
+    bool ours = f->linked || (f->fd >= 0 && !keep);
+    if (ours && !f->committed)
         unlink(f->partial);
     if (f->direct_fd >= 0)
         close(f->direct_fd);

@@ -43,6 +43,19 @@ enum status outfile_open(struct outfile **out, const struct outfile_spec *spec, 
 /* Whether the file has its final name: committed by this run or, where it was adopted, by an earlier one. */
 bool outfile_is_committed(const struct outfile *f);
 
+/* Instead of outfile_open: NAME.partial becomes another name of a file that is there already, whose inode the
+ * output then shares. Where the file system has no such link, *linked is false, nothing is opened, and errno
+ * says why. Links at `from` are followed. */
+enum status outfile_link(struct outfile **out, const char *path, const char *from, bool *linked,
+                         struct err *err);
+
+/* Before the first write: takes over a file's whole content by sharing its blocks. False where the file
+ * system cannot do that; then the output is as it was. */
+bool outfile_clone(struct outfile *f, const char *from);
+
+/* Makes a folder for outputs, durably; *made tells whether there was none. Its parent must exist. */
+enum status outfile_make_folder(const char *path, bool *made, struct err *err);
+
 /* Copies n bytes for offset off. E_IO (disk full among them). */
 enum status outfile_write(struct outfile *f, const void *p, size_t n, uint64_t off, struct err *err);
 

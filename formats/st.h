@@ -28,10 +28,14 @@ struct st_entry {
     uint64_t off;    /* set by st_header: from the start of the file */
 };
 
+/* Where a type stands in the order in which the reference writer lays out a file: by falling rank, then by
+ * name. -1 when safetensors has no such type. */
+int st_type_rank(enum dtype t);
+
 /* Appends a file's header (size field included) to out, as the reference writer lays it out: data in the
- * order of the entries, which must be that of the reference (dtype alignment descending, then name) if
- * the file shall have its bytes; padded with blanks to 8. `metadata` (strings only) may be NULL.
- * E_UNSUPPORTED for what safetensors cannot hold, E_LIMIT. */
+ * order of the entries, which must be that of the reference (st_type_rank) if the file shall have its bytes;
+ * padded with blanks to 8. `metadata` (strings only) may be NULL. E_UNSUPPORTED for what safetensors cannot
+ * hold, E_LIMIT. */
 enum status st_header(struct st_entry *entries, size_t n, const struct meta *metadata, struct buf *out,
                       struct err *err);
 

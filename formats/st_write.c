@@ -6,6 +6,21 @@
 #define SIZE_BYTES  8
 #define ALIGN_BYTES 8
 
+/* Source: the order of Dtype in github.com/huggingface/safetensors (tensor.rs), checked against version 0.8.
+ */
+static const enum dtype by_rank[] = {
+    DT_BOOL, DT_F4,  DT_F6_E2M3, DT_F6_E3M2, DT_U8,  DT_I8,  DT_F8_E5M2, DT_F8_E4M3, DT_F8_E8M0, DT_I16,
+    DT_U16,  DT_F16, DT_BF16,    DT_I32,     DT_U32, DT_F32, DT_C64,     DT_F64,     DT_I64,     DT_U64,
+};
+
+int st_type_rank(enum dtype t)
+{
+    for (size_t i = 0; i < ARRAY_LEN(by_rank); i++)
+        if (by_rank[i] == t)
+            return (int)i;
+    return -1;
+}
+
 /* At depth 0 the JSON writer adds nothing to the string. */
 static void add_string(struct buf *b, struct slice text)
 {

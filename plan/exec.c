@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "plan/exec.h"
 
+#include <unistd.h>
+
 #include "core/patch.h"
 #include "core/pipe.h"
 #include "plan/exec_int.h"
@@ -355,6 +357,12 @@ static enum status put(struct run *r, uint32_t out, const void *p, uint64_t n, u
     return s;
 }
 
+static void show_progress(const struct run *r)
+{
+    if (r->options->progress)
+        r->options->progress(r->options->progress_ctx, r->done + r->reused, r->total);
+}
+
 static enum status write_tile(void *ctx, void *slot_ptr, struct err *err)
 {
     struct run *r = ctx;
@@ -378,8 +386,7 @@ static enum status write_tile(void *ctx, void *slot_ptr, struct err *err)
             bytes += n;
         }
     }
-    if (r->options->progress)
-        r->options->progress(r->options->progress_ctx, r->done + r->reused, r->total);
+    show_progress(r);
     return OK;
 }
 
@@ -469,6 +476,9 @@ static void count_left(struct run *r, const struct plan_step *step, const struct
 static enum status open_outputs(struct run *r, struct err *err)
 {
     for (uint32_t i = 0; i < r->plan->nout; i++) {
+        const struct plan_copy *copy = r->plan->outs[i].copy;
+        bool linked = false;
+
         r->listeners[i] = (struct listener_ctx){r, i};
         struct outfile_spec spec = {
             .path = r->plan->outs[i].path,
@@ -480,11 +490,12 @@ static enum status open_outputs(struct run *r, struct err *err)
             .like = r->plan->outs[i].replaces ? r->plan->outs[i].path : NULL,
             .listener = {.ctx = &r->listeners[i], .wrote = note_written},
         };
-        enum status s = outfile_open(&r->files[i], &spec, &r->resumed[i], err);
-
+        enum status s = copy ? copy_open(&r->files[i], &spec, copy, &linked, err) : OK;
+        if (s == OK && !linked)
+            s = outfile_open(&r->files[i], &spec, &r->resumed[i], err);
         if (s != OK)
             return s;
-        r->left[i] = r->plan->outs[i].header_nbytes;
+        r->left[i] = linked ? 0 : copy ? spec.nbytes : r->plan->outs[i].header_nbytes;
     }
     for (size_t i = 0; i < r->plan->nstep; i++)
         for (size_t k = 0; k < r->plan->steps[i].nsink; k++)
@@ -513,7 +524,7 @@ static enum status put_headers(struct run *r, struct err *err)
     enum status s = OK;
 
     for (uint32_t i = 0; i < r->plan->nout && s == OK; i++) {
-        if (outfile_is_committed(r->files[i]))
+        if (r->plan->outs[i].copy || outfile_is_committed(r->files[i]))
             continue;
         s = put_header(r, i, err);
         if (s == OK && r->plan->nout > 1 && !outfile_is_committed(r->files[i]))
@@ -560,12 +571,54 @@ static enum status check_adopted(const struct run *r, struct err *err)
     return OK;
 }
 
+static enum status put_copied(void *ctx, const struct copy_job *job, const struct copy_piece *piece,
+                              struct err *err)
+{
+    struct run *r = ctx;
+    enum status s = OK;
+
+    if (piece->data) {
+        s = put(r, job->out, piece->data, piece->nbytes, piece->off, err);
+    } else {
+        *(job->resume ? &r->reused : &r->done) += piece->nbytes;
+        r->left[job->out] -= piece->nbytes;
+    }
+    show_progress(r);
+    return s;
+}
+
+/* The files that are carried over and could not be linked. */
+static enum status put_copies(struct run *r, struct err *err)
+{
+    enum status s = OK;
+
+    for (uint32_t i = 0; i < r->plan->nout && s == OK; i++) {
+        struct copy_job job = {
+            .copy = r->plan->outs[i].copy,
+            .file = r->files[i],
+            .out = i,
+            .resume = r->resumed[i] ? &r->resume : NULL,
+            .buffer = r->slots[0].in,
+            .buffer_bytes = r->memory.in_bytes,
+            .cancel = r->options->cancel,
+            .ctx = r,
+            .put = put_copied,
+        };
+
+        if (r->left[i] > 0 && job.copy)
+            s = copy_content(&job, err);
+    }
+    return s;
+}
+
 static enum status run_pipe(struct run *r, struct err *err)
 {
     struct pipe_stages stages = {.ctx = r, .read = read_tile, .work = work_tile, .write = write_tile};
     struct pipe_shape shape = {r->slot_ptrs, r->memory.nslot, r->options->threads, r->options->cancel};
     enum status s = pipe_run(&stages, &shape, err);
 
+    if (s == OK)
+        s = put_copies(r, err);
     /* Outputs whose every byte was there already were not synced by a last put. */
     for (uint32_t i = 0; i < r->plan->nout && s == OK; i++)
         if (!outfile_is_committed(r->files[i]))
@@ -614,6 +667,8 @@ static enum status run_whole(const struct plan *p, const struct exec_options *o,
                              struct err *err)
 {
     struct run r = {.plan = p, .options = o};
+    bool made_folder = false;
+
     enum status s = exec_measure(p, o, &r.memory, err);
 
     if (s == OK)
@@ -621,6 +676,8 @@ static enum status run_whole(const struct plan *p, const struct exec_options *o,
     r.walk = (struct tile_walk){.plan = p, .tile_elems = r.memory.tile_elems};
     if (s == OK)
         s = allocate(&r, err);
+    if (s == OK && p->folder)
+        s = outfile_make_folder(p->folder, &made_folder, err);
     if (s == OK)
         s = open_outputs(&r, err);
     if (s == OK)
@@ -636,6 +693,8 @@ static enum status run_whole(const struct plan *p, const struct exec_options *o,
     for (size_t i = 0; r.files && i < p->nout; i++)
         outfile_close(r.files[i], result->resumable);
     journal_close(r.journal, result->resumable);
+    if (s != OK && made_folder && !result->resumable)
+        rmdir(p->folder);
     release(&r);
     return s;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What exec.c and resume.c share. */
+/* What exec.c, resume.c and copy.c share. */
 #ifndef PLAN_EXEC_INT_H
 #define PLAN_EXEC_INT_H
 
@@ -35,5 +35,33 @@ void resume_free(struct resume *r);
 
 /* Whether all of [off, off + n) of an output is there already. */
 bool resume_has(const struct resume *r, uint32_t out, uint64_t off, uint64_t n);
+
+/* Opens an output that is to be another name of a file. *linked is false when the mode or the file system
+ * wants a copy instead; then it is not opened. E_IO for a link that must be, E_FORMAT for a
+ * file that is no longer the one planned. */
+enum status copy_open(struct outfile **out, const struct outfile_spec *spec, const struct plan_copy *copy,
+                      bool *linked, struct err *err);
+
+/* Bytes of a copy on their way to its output. */
+struct copy_piece {
+    const void *data; /* NULL: they are there, from an earlier run or as shared blocks */
+    size_t nbytes;
+    uint64_t off;
+};
+
+struct copy_job {
+    const struct plan_copy *copy;
+    struct outfile *file;
+    uint32_t out;
+    const struct resume *resume; /* NULL: nothing is there */
+    void *buffer;
+    size_t buffer_bytes;
+    const atomic_int *cancel;
+    void *ctx;
+    enum status (*put)(void *ctx, const struct copy_job *job, const struct copy_piece *piece,
+                       struct err *err);
+};
+
+enum status copy_content(const struct copy_job *job, struct err *err);
 
 #endif

@@ -80,7 +80,7 @@ enum status plan_add_out(struct plan *p, const char *path, uint32_t *index, stru
 
     if (!slot)
         return fail_nomem(err);
-    *slot = (struct plan_out){.path = path, .set = p->nout > 1 ? slot[-1].set + 1 : 0};
+    *slot = (struct plan_out){.path = path, .set = p->nout > 1 ? slot[-1].set + !p->folder : 0};
     *index = (uint32_t)(p->nout - 1);
     return OK;
 }
@@ -95,6 +95,28 @@ enum status plan_add_header(struct plan *p, uint32_t out, const void *bytes, siz
     *slot = (struct slice){bytes, n};
     o->header_nbytes += n;
     return OK;
+}
+
+enum status plan_add_copy(struct plan *p, const char *path, const char *from, enum link_mode mode,
+                          struct err *err)
+{
+    struct plan_copy *copy = arena_alloc(&p->arena, sizeof *copy);
+    struct file *file = NULL;
+    uint32_t out = 0;
+
+    if (!copy)
+        return fail_nomem(err);
+    enum status s = file_open(&file, from, err);
+    if (s != OK)
+        return s;
+    *copy = (struct plan_copy){from, file_identity(file), mode};
+    file_close(file);
+    s = plan_add_out(p, path, &out, err);
+    if (s != OK)
+        return s;
+    p->outs[out].copy = copy;
+    p->outs[out].nbytes = copy->id.size;
+    return plan_add_input(p, from, err);
 }
 
 enum status plan_add_input(struct plan *p, const char *path, struct err *err)
@@ -150,11 +172,12 @@ static enum status check_views(const struct plan *p, const struct plan_step *ste
 {
     uint64_t covered = 0;
 
+    for (size_t i = 0; i < step->nview; i++)
+        if (step->views[i].source >= p->nsource)
+            return fail(err, E_BUG, "tensor %s: view %zu of no source", step->name, i);
     for (size_t i = 0; i < step->nview; i++) {
         const struct view *v = &step->views[i];
 
-        if (v->source >= p->nsource)
-            return fail(err, E_BUG, "tensor %s: view %zu of no source", step->name, i);
         const struct plan_source *src = &p->sources[v->source];
         uint64_t n = view_nelem(v);
         if (n > 0 && view_last(v) >= src->nelem)
@@ -303,6 +326,8 @@ enum status plan_fingerprint(const struct plan *p, struct digest *d, struct err 
         hash_step(h, &p->steps[i]);
     for (size_t i = 0; i < p->nout; i++) {
         hash_text(h, p->outs[i].path);
+        if (p->outs[i].copy)
+            HASH_VALUE(h, p->outs[i].copy->id);
         for (size_t k = 0; k < p->outs[i].nheader; k++)
             hash_update(h, p->outs[i].header[k].p, p->outs[i].header[k].n);
     }
@@ -340,5 +365,8 @@ uint64_t plan_bytes_read(const struct plan *p)
                 total += n;
         }
     }
+    for (size_t i = 0; i < p->nout; i++)
+        if (p->outs[i].copy && p->outs[i].copy->mode == LINK_COPY)
+            total += p->outs[i].nbytes;
     return total;
 }

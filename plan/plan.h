@@ -113,9 +113,23 @@ struct plan_patch {
     size_t nbytes; /* 0: the file is as it should be */
 };
 
+enum link_mode {
+    LINK_AUTO, /* another name of the same file where the file system has that, else as LINK_COPY */
+    LINK_HARD, /* another name, or failure */
+    LINK_COPY, /* a file of its own; blocks are shared where the file system can */
+};
+
+/* A file that an output is to equal. */
+struct plan_copy {
+    const char *from;
+    struct file_id id; /* as it was when planned */
+    enum link_mode mode;
+};
+
 struct plan_out {
     const char *path;
-    uint32_t set;         /* files of one set, which follow each other, get their names together */
+    uint32_t set;                 /* files of one set, which follow each other, get their names together */
+    const struct plan_copy *copy; /* of a file; NULL: header and sinks make it */
     struct slice *header; /* pieces of the bytes before the data, borrowed: files share the long ones */
     size_t nheader, header_cap;
     uint64_t header_nbytes;
@@ -134,7 +148,8 @@ struct plan_dropped {
 
 struct plan {
     struct arena arena;
-    const char **inputs; /* every file that was read to make it: never to be written over */
+    const char **inputs; /* every file that was read to make it: never to be written over; and folders, in
+                            which no output folder is to lie */
     size_t ninput, input_cap;
     struct plan_source *sources;
     size_t nsource, source_cap;
@@ -142,6 +157,7 @@ struct plan {
     size_t nstep, step_cap;
     struct plan_out *outs;
     size_t nout, out_cap;
+    const char *folder; /* that holds all outputs, and that the run makes; NULL: they lie where they may */
     struct plan_dropped *dropped;
     size_t ndropped, dropped_cap;
     struct notes notes;
@@ -157,9 +173,13 @@ enum status plan_add_step(struct plan *p, const char *name, const uint64_t *shap
 enum status plan_add_view(struct plan *p, struct plan_step *step, const struct view *v, struct err *err);
 enum status plan_add_sink(struct plan *p, struct plan_step *step, const struct plan_sink *sink,
                           struct err *err);
-/* The output begins a set of its own; whoever adds it may join it to that of the output before. */
+/* The output begins a set of its own, unless it is one of a folder; whoever adds it may join it to that of
+ * the output before. */
 enum status plan_add_out(struct plan *p, const char *path, uint32_t *index, struct err *err);
 enum status plan_add_header(struct plan *p, uint32_t out, const void *bytes, size_t n, struct err *err);
+/* An output that equals the file `from`, which also becomes an input. E_IO. */
+enum status plan_add_copy(struct plan *p, const char *path, const char *from, enum link_mode mode,
+                          struct err *err);
 enum status plan_add_input(struct plan *p, const char *path, struct err *err);
 enum status plan_drop(struct plan *p, const char *name, const char *reason, struct err *err);
 void plan_add_op(struct plan_step *step, enum op op);
@@ -179,7 +199,8 @@ enum status plan_fingerprint(const struct plan *p, struct digest *d, struct err 
 /* Whether its outputs are several sets, each of which is finished and named for itself. */
 bool plan_has_sets(const struct plan *p);
 
-/* Bytes of all sinks, and bytes that the views take from files (views of one source do not overlap). */
+/* Bytes of all sinks, and bytes that views and copies take from files (views of one source do not overlap).
+ */
 uint64_t plan_tensor_bytes(const struct plan *p);
 uint64_t plan_bytes_read(const struct plan *p);
 

@@ -1,68 +1,212 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is refused before a run touches anything. */
+#include <dirent.h>
+#include <errno.h>
 #include <sys/stat.h>
 
+#include "core/file.h"
 #include "plan/exec.h"
 
-/* Blocks of a file that has the path and the suffix. */
-static uint64_t bytes_held(const char *out, const char *suffix)
+#define PATH_BYTES 4096
+
+static const char *const way_suffixes[] = {".partial", ".journal"}; // of names that a run uses on the way
+
+/* path with a suffix in text; false when it is too long for a path. */
+static bool join(char text[PATH_BYTES], const char *path, const char *suffix)
+{
+    int n = snprintf(text, PATH_BYTES, "%s%s", path, suffix);
+
+    return n > 0 && n < PATH_BYTES;
+}
+
+/* ---- names ---- */
+
+/* Refuses to write over an input or anything that is no file (a device would be renamed over as well), under
+ * the final name or one that the run uses on the way. */
+static enum status check_name(const struct plan *p, const struct plan_out *out, const char *suffix,
+                              struct err *err)
+{
+    char path[PATH_BYTES];
+
+    if (!join(path, out->path, suffix))
+        return OK;
+    /* A link to its source under NAME.partial was left by a run that was killed, and is replaced. */
+    bool left = out->copy && suffix == way_suffixes[0] && path_same(path, out->copy->from);
+    for (size_t i = 0; i < p->ninput && !left; i++)
+        if (path_same(path, p->inputs[i]) && !(out->replaces && !suffix[0]))
+            return fail(err, E_USAGE, "%s: is read by this run (as %s), so it cannot be written", path,
+                        p->inputs[i]);
+    const char *kind =
+        path_other_kind(path, !suffix[0]); // a link under the final name is replaced, not written
+    return kind ? fail(err, E_USAGE, "%s: is %s, so it cannot be written", path, kind) : OK;
+}
+
+static enum status check_names(const struct plan *p, const struct plan_out *out, struct err *err)
+{
+    enum status s = check_name(p, out, "", err);
+
+    for (size_t k = 0; k < ARRAY_LEN(way_suffixes) && s == OK; k++)
+        s = check_name(p, out, way_suffixes[k], err);
+    return s;
+}
+
+/* ---- the folder ---- */
+
+/* Whether an existing path, or one of the folders above it, is `folder`. */
+static bool is_within(const char *path, const char *folder)
+{
+    char at[PATH_BYTES];
+    struct stat st, up;
+
+    if (!join(at, path, "") || stat(at, &st) != 0)
+        return false;
+    while (!path_same(at, folder)) {
+        size_t n = strlen(at);
+
+        if (n + sizeof "/.." > sizeof at)
+            return false;
+        memcpy(at + n, "/..", sizeof "/..");
+        if (stat(at, &up) != 0 || (up.st_dev == st.st_dev && up.st_ino == st.st_ino))
+            return false;
+        st = up;
+    }
+    return true;
+}
+
+static enum status check_outside(const struct plan *p, struct err *err)
+{
+    struct slice parent = path_parent(p->folder);
+    char at[PATH_BYTES];
+
+    snprintf(at, sizeof at, "%.*s", (int)min_u64(parent.n, PATH_BYTES - 1), parent.p);
+    if (path_exists(p->folder))
+        snprintf(at, sizeof at, "%s", p->folder);
+    for (size_t i = 0; i < p->ninput; i++)
+        if (path_is_dir(p->inputs[i]) && is_within(at, p->inputs[i]))
+            return fail(err, E_USAGE, "%s: is or lies in %s, which this run reads", p->folder, p->inputs[i]);
+    return OK;
+}
+
+/* What an entry of the output folder is to this run. */
+enum entry_kind { ENTRY_FOREIGN, ENTRY_OUTPUT, ENTRY_ON_THE_WAY };
+
+static enum entry_kind entry_kind(const struct plan *p, const char *name)
+{
+    for (size_t i = 0; i < p->nout; i++) {
+        struct slice base = path_base(p->outs[i].path);
+
+        if (strncmp(name, base.p, base.n) != 0)
+            continue;
+        if (!name[base.n])
+            return ENTRY_OUTPUT;
+        for (size_t k = 0; k < ARRAY_LEN(way_suffixes); k++)
+            if (strcmp(name + base.n, way_suffixes[k]) == 0)
+                return ENTRY_ON_THE_WAY;
+    }
+    return ENTRY_FOREIGN;
+}
+
+static enum status check_entry(const struct plan *p, const char *name, bool force, struct err *err)
+{
+    enum entry_kind kind = entry_kind(p, name);
+
+    if (kind == ENTRY_ON_THE_WAY || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+        return OK;
+    if (!force)
+        return fail(err, E_USAGE, "%s: is not empty (--force replaces the files that would be written)",
+                    p->folder);
+    /* Loaders take every one there is for a part of the model. */
+    if (kind == ENTRY_FOREIGN && str_ends(name, ".safetensors"))
+        return fail(err, E_USAGE, "%s/%s: would stay beside the new files and be read with them: remove it",
+                    p->folder, name);
+    return OK;
+}
+
+static enum status check_entries(const struct plan *p, bool force, struct err *err)
+{
+    DIR *dir = opendir(p->folder);
+    const struct dirent *entry;
+    enum status s = OK;
+
+    if (!dir)
+        return fail_errno(err, "%s", p->folder);
+    for (errno = 0; s == OK && (entry = readdir(dir)) != NULL; errno = 0)
+        s = check_entry(p, entry->d_name, force, err);
+    if (s == OK && errno)
+        s = fail_errno(err, "%s", p->folder);
+    closedir(dir);
+    return s;
+}
+
+static enum status check_folder(const struct plan *p, bool force, struct err *err)
+{
+    enum status s = check_outside(p, err);
+
+    if (s != OK || !path_exists(p->folder))
+        return s;
+    if (!path_is_dir(p->folder))
+        return fail(err, E_USAGE, "%s: is no folder", p->folder);
+    return check_entries(p, force, err);
+}
+
+/* ---- space ---- */
+
+/* Blocks of the file that has an output's path and the suffix. */
+static uint64_t bytes_held(const struct plan_out *out, const char *suffix)
 {
     struct stat st;
-    char path[4096];
+    char path[PATH_BYTES];
 
-    int n = snprintf(path, sizeof path, "%s%s", out, suffix);
-    return n > 0 && (size_t)n < sizeof path && stat(path, &st) == 0 ? (uint64_t)st.st_blocks * 512 : 0;
+    return join(path, out->path, suffix) && stat(path, &st) == 0 ? (uint64_t)st.st_blocks * 512 : 0;
 }
 
 /* Whether outputs may exist because an earlier run finished them: the executor looks at their content. */
 static bool may_be_finished(const struct plan *p, const struct exec_options *o)
 {
-    return o->resume && plan_has_sets(p) && bytes_held(p->outs[0].path, ".journal") > 0;
+    return o->resume && plan_has_sets(p) && bytes_held(&p->outs[0], ".journal") > 0;
 }
 
-/* Refuses to write over an input or anything that is no file (a device would be renamed over as well), under
- * the final name or one that the run uses on the way. */
-static enum status check_names(const struct plan *p, const struct plan_out *out, struct err *err)
+/* Whether an output will share the blocks of its source, which lies on the file system of `place`. */
+static bool is_shared(const struct plan_out *out, const char *place)
 {
-    static const char *const suffixes[] = {"", ".partial", ".journal"};
-    char path[4096];
+    struct stat st;
 
-    for (size_t k = 0; k < ARRAY_LEN(suffixes); k++) {
-        int n = snprintf(path, sizeof path, "%s%s", out->path, suffixes[k]);
+    return out->copy && out->copy->mode != LINK_COPY && stat(place, &st) == 0 &&
+           (uint64_t)st.st_dev == out->copy->id.dev;
+}
 
-        if (n < 0 || (size_t)n >= sizeof path)
+static enum status check_space(const struct plan *p, bool resumes, struct err *err)
+{
+    const char *first = p->folder && !path_is_dir(p->folder) ? p->folder : p->outs[0].path;
+    struct slice parent = path_parent(first);
+    char place[PATH_BYTES];
+    uint64_t need = 0, held = 0, room = 0;
+
+    snprintf(place, sizeof place, "%.*s", (int)min_u64(parent.n, PATH_BYTES - 1), parent.p);
+    for (size_t i = 0; i < p->nout; i++) {
+        if (is_shared(&p->outs[i], place))
             continue;
-        for (size_t i = 0; i < p->ninput; i++)
-            if (path_same(path, p->inputs[i]) && !(out->replaces && k == 0))
-                return fail(err, E_USAGE, "%s: is read by this run (as %s), so it cannot be written", path,
-                            p->inputs[i]);
-        const char *kind =
-            path_other_kind(path, k == 0); // a link under the final name is replaced, not written
-        if (kind)
-            return fail(err, E_USAGE, "%s: is %s, so it cannot be written", path, kind);
+        need += p->outs[i].patch ? 0 : p->outs[i].nbytes;
+        held += bytes_held(&p->outs[i], ".partial") + (resumes ? bytes_held(&p->outs[i], "") : 0);
     }
-    return OK;
+    enum status s = path_free_space(first, &room, err);
+    if (s == OK && need > room + held)
+        s = fail(err, E_IO, "%s: the output needs %" PRIu64 " bytes, but only %" PRIu64 " are free there",
+                 p->folder ? p->folder : first, need, room + held);
+    return s;
 }
 
 enum status exec_precheck(const struct plan *p, const struct exec_options *o, struct err *err)
 {
-    uint64_t need = 0, held = 0, room = 0;
     bool resumes = may_be_finished(p, o);
+    enum status s = p->folder ? check_folder(p, o->force, err) : OK;
 
-    for (size_t i = 0; i < p->nout; i++) {
+    for (size_t i = 0; i < p->nout && s == OK; i++) {
         const struct plan_out *out = &p->outs[i];
-        enum status s = check_names(p, out, err);
 
-        if (s != OK)
-            return s;
-        if (path_exists(out->path) && !o->force && !resumes && !out->replaces)
-            return fail(err, E_USAGE, "%s: exists already (--force replaces it)", out->path);
-        need += out->patch ? 0 : out->nbytes;
-        held += bytes_held(out->path, ".partial") + (resumes ? bytes_held(out->path, "") : 0);
+        s = check_names(p, out, err);
+        if (s == OK && path_exists(out->path) && !o->force && !resumes && !out->replaces)
+            s = fail(err, E_USAGE, "%s: exists already (--force replaces it)", out->path);
     }
-    enum status s = path_free_space(p->outs[0].path, &room, err);
-    if (s == OK && need > room + held)
-        s = fail(err, E_IO, "%s: the output needs %" PRIu64 " bytes, but only %" PRIu64 " are free there",
-                 p->outs[0].path, need, room + held);
-    return s;
+    return s == OK ? check_space(p, resumes, err) : s;
 }
