@@ -260,6 +260,46 @@ static void test_split(void **state)
     end(&j);
 }
 
+/* A quantized tensor is three in the folder, of its own shapes and next to one another. */
+static void test_packed(void **state)
+{
+    static const uint64_t shape[3] = {2, 3, 64};
+    static const char *const names[] = {"m.biases", "m.scales", "m.weight"};
+    static const enum dtype types[] = {DT_BF16, DT_BF16, DT_U32};
+    static const uint64_t cols[] = {1, 1, 8};
+    struct plan_sink sink = {.dtype = DT_AFFINE4_G64_BF16, .codec = codec_find(DT_AFFINE4_G64_BF16)};
+    struct plan_source src = {.name = "x", .dtype = DT_F32, .codec = codec_find(DT_F32), .nelem = 2 * 3 * 64};
+    struct source *made = NULL;
+    struct plan_step *step;
+    struct err err = {0};
+    uint32_t index = 0;
+    struct job j;
+
+    (void)state;
+    begin(&j);
+    src.span[0].data = arena_alloc(&j.plan.arena, src.nelem * sizeof(float));
+    assert_int_equal(plan_add_source(&j.plan, &src, &index, &err), OK);
+    assert_int_equal(plan_add_step(&j.plan, "m.weight", shape, 3, &step, &err), OK);
+    struct view v = view_whole(index, src.nelem);
+    assert_int_equal(plan_add_view(&j.plan, step, &v, &err), OK);
+    assert_int_equal(plan_add_sink(&j.plan, step, &sink, &err), OK);
+    assert_int_equal(folder_lay_out(&j.folder, &err), OK);
+    run_ok(&j);
+    assert_int_equal(source_open(&made, out, &err), OK);
+    assert_int_equal(made->ntensor, 4 + 3);
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        const struct tensor *t = &made->tensors[4 + i];
+
+        assert_string_equal(t->name, names[i]);
+        assert_int_equal(t->dtype, types[i]);
+        assert_int_equal(t->rank, 3);
+        assert_memory_equal(t->shape, ((uint64_t[]){2, 3, cols[i]}), 3 * sizeof(uint64_t));
+        assert_true(i == 0 || t->off == t[-1].off + t[-1].nbytes);
+    }
+    source_close(made);
+    end(&j);
+}
+
 /* A folder with its files, and a second shard that is not made but carried over. */
 static void make_mixed(struct job *j, enum link_mode mode)
 {
@@ -436,6 +476,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_one_shard, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_split, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_packed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_carried, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_links_are_followed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_existing_folder, set_up, tear_down),
