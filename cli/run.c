@@ -13,6 +13,8 @@
 
 const char *const run_progress_choices[] = {"auto", "plain", "none", NULL};
 
+const char *const run_link_choices[] = {"auto", "hard", "copy", NULL}; // as enum link_mode
+
 static atomic_int interrupted;
 
 static void on_signal(int number)

@@ -75,6 +75,17 @@ extern const char *const run_progress_choices[];
 /* The plan's notes, unless --quiet: what a command that cannot plan has found out. */
 void run_notes(const char *command, const struct plan *plan, const struct opt_common *common);
 
+/* Of those that carry files over: an int field, enum link_mode. */
+extern const char *const run_link_choices[];
+
+#define OPT_ROW_LINK(type, field)                                                                            \
+    {                                                                                                        \
+        .name = "link", .kind = OPT_ENUM, OPT_FIELD(type, field), .arg = "MODE", .preset = "auto",           \
+        .choices = run_link_choices,                                                                         \
+        .help = "shards that stay as they are: a hard link where the file system has it, else a copy "       \
+                "(auto), a hard link or failure (hard), or a copy (copy)"                                    \
+    }
+
 /* Prints the plan (--dry-run) or runs it: notes first, then progress, then one line about the result on
  * standard output; with --json the plan as one object. Interrupts (SIGINT, SIGTERM) stop the run cleanly:
  * E_CANCELLED, and the sentence says how to go on. */

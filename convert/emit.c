@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Source tensors to plan steps: forms become views. */
 #include "convert/build_int.h"
+#include "convert/experts.h"
 #include "quantize/codecs.h"
 
 /* ---- sources and checks ---- */
@@ -330,23 +331,17 @@ enum status emit_expert(struct builder *b, const struct name_match *m, const str
     return s;
 }
 
-/* Sentence for one block's incomplete rule: which experts are missing, up to a dozen by number. */
+/* Sentence for one block's incomplete rule: which experts are missing. */
 static enum status fail_missing(const struct builder *b, const struct expert_group *g,
                                 const struct expert_rule *er, struct err *err)
 {
     struct name_match m = {er->rule, g->block, 0};
-    char name[NAME_MAX_LEN], list[256] = "";
-    size_t nmissing = 0, w = 0;
+    char name[NAME_MAX_LEN], list[EXPERTS_LIST_MAX];
+    size_t nmissing = experts_missing(er->tensor, g->nexpert, list);
 
     name_source(&b->hp, &m, name);
-    for (uint64_t e = 0; e < g->nexpert; e++) {
-        if (er->tensor[e])
-            continue;
-        if (nmissing++ < 12)
-            w += (size_t)snprintf(list + w, sizeof list - w, "%s%" PRIu64, w ? ", " : "", e);
-    }
-    return fail(err, E_FORMAT, "%s: the experts like %s are incomplete: %zu of %" PRIu64 " are missing: %s%s",
-                b->source->path, name, nmissing, g->nexpert, list, nmissing > 12 ? ", ..." : "");
+    return fail(err, E_FORMAT, "%s: the experts like %s are incomplete: %zu of %" PRIu64 " are missing: %s",
+                b->source->path, name, nmissing, g->nexpert, list);
 }
 
 enum status emit_finish(struct builder *b, struct err *err)

@@ -284,6 +284,11 @@ bool json_int(const struct json *v, int64_t *out)
     return true;
 }
 
+bool json_same(const struct json *a, const struct json *b)
+{
+    return a && b ? cJSON_Compare(node(a), node(b), true) : a == b;
+}
+
 bool json_written_as_int(const struct json *v)
 {
     return is_kind(v, JSON_K_NUMBER) && node(v)->valueint;

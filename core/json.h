@@ -79,7 +79,9 @@ const char *json_str(const struct json *v);
 bool json_num(const struct json *v, double *out);
 bool json_bool(const struct json *v, bool *out);
 bool json_int(const struct json *v, int64_t *out); /* whole number within +-2^53; 20.0 counts */
-bool json_written_as_int(const struct json *v);    /* the text had neither fraction nor exponent */
+bool json_same(const struct json *a,
+               const struct json *b);           /* equal but for the order of keys; NULL is itself */
+bool json_written_as_int(const struct json *v); /* the text had neither fraction nor exponent */
 
 /* ---- writer ---- */
 
