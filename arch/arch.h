@@ -61,10 +61,12 @@ struct tensor_form {
 
 enum {
     RULE_OPTIONAL = 1,   /* may be missing */
-    RULE_FUSED = 2,      /* of the fused expert layout: either these or the per-expert ones are there */
+    RULE_FUSED = 2,      /* of the fused expert layout: a layer has its experts in one of the layouts */
     RULE_PER_EXPERT = 4, /* one source tensor per expert ({e}), stacked; emitted in table order once the
                             layer's last expert tensor has been met */
     RULE_PATCH = 8,      /* GGUF type F16 in an F16 file, else F32 */
+    RULE_STACKED = 16,   /* of the stacked expert layout, MLX's: one tensor per projection, as in GGUF */
+    RULE_EXPERTS = RULE_FUSED | RULE_PER_EXPERT | RULE_STACKED,
 };
 
 struct tensor_rule {

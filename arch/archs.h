@@ -12,7 +12,7 @@ extern const struct arch arch_llama;                                  /* llama.c
 /* common.c */
 extern const struct tensor_rule rules_embeddings[]; /* token embeddings, output */
 extern const struct tensor_rule rules_dense_mlp[];  /* gate, up, down */
-extern const struct tensor_rule rules_experts[];    /* router, fused or per-expert gate, up, down */
+extern const struct tensor_rule rules_experts[];    /* router; gate, up, down in each layout */
 extern const struct tensor_form form_split_gate_up;
 
 #endif

@@ -36,5 +36,11 @@ const struct tensor_rule rules_experts[] = {
      NULL},
     {SCOPE_LAYER, "mlp.experts.{e}.up_proj.weight", "ffn_up_exps.weight", "FE,H", IN_ALL, RULE_PER_EXPERT,
      NULL},
+    {SCOPE_LAYER, "mlp.switch_mlp.down_proj.weight", "ffn_down_exps.weight", "E,H,FE", IN_HEAD, RULE_STACKED,
+     NULL},
+    {SCOPE_LAYER, "mlp.switch_mlp.gate_proj.weight", "ffn_gate_exps.weight", "E,FE,H", IN_HEAD, RULE_STACKED,
+     NULL},
+    {SCOPE_LAYER, "mlp.switch_mlp.up_proj.weight", "ffn_up_exps.weight", "E,FE,H", IN_HEAD, RULE_STACKED,
+     NULL},
     {0},
 };

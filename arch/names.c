@@ -3,6 +3,7 @@
 
 #define TEXT_LAYERS "model.layers."
 #define HEAD_LAYERS "mtp.layers."
+#define GGUF_LAYERS "blk."
 
 /* ---- canonical names ---- */
 
@@ -144,6 +145,33 @@ enum name_kind name_match_vision(const struct hparams *vision, const char *name,
     return find_rule(v->tables, SCOPE_LAYER, IN_FULL, rest, m) ? NAME_KNOWN : NAME_UNKNOWN;
 }
 
+bool name_match_gguf(const struct hparams *hp, const char *name, struct name_match *m)
+{
+    const char *rest = name;
+
+    *m = (struct name_match){0};
+    if (str_starts(name, GGUF_LAYERS)) {
+        rest += strlen(GGUF_LAYERS);
+        if (!take_number(&rest, &m->block))
+            return false;
+    }
+    unsigned in = rest == name ? 0 : hparams_layer_kind(hp, m->block);
+    for (const struct tensor_rule *const *tables = hp->arch->tables; *tables; tables++) {
+        for (const struct tensor_rule *r = *tables; r->hf; r++) {
+            bool here = r->scope == SCOPE_MODEL ? in == 0
+                        : r->scope == SCOPE_MTP ? in == IN_HEAD
+                                                : (r->in & in) != 0;
+
+            if (here && r->gguf && !(r->flags & (RULE_FUSED | RULE_PER_EXPERT)) &&
+                strcmp(r->gguf, rest) == 0) {
+                m->rule = r;
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 /* ---- names from rules ---- */
 
 /* pattern with its {i} or {e} replaced by a number, appended to out; without a hole, as it is. */
@@ -211,8 +239,9 @@ void name_spell(const struct hparams *hp, const char *canonical, char out[NAME_M
 
 static bool wanted(const struct tensor_rule *r, const struct name_visit *v)
 {
-    return !((r->flags & RULE_FUSED) && !v->fused) && !((r->flags & RULE_PER_EXPERT) && v->fused) &&
-           !((r->flags & RULE_OPTIONAL) && !v->with_optional);
+    unsigned experts = r->flags & RULE_EXPERTS;
+
+    return (!experts || experts == v->experts) && !((r->flags & RULE_OPTIONAL) && !v->with_optional);
 }
 
 static enum status visit_rule(const struct hparams *hp, const struct tensor_rule *r, uint64_t block,

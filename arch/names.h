@@ -36,6 +36,10 @@ enum name_kind name_match_vision(const struct hparams *vision, const char *name,
 /* Whether a name belongs to the multi-token-prediction head. */
 bool name_is_mtp(const char *name);
 
+/* Recognises a tensor of a GGUF file's text model by the rule that makes it alone (stacked experts, no
+ * parts). */
+bool name_match_gguf(const struct hparams *hp, const char *name, struct name_match *m);
+
 /* The GGUF name for a rule's own or a part's `gguf` name, e.g. "blk.3.attn_q.weight". */
 void name_gguf(const struct hparams *hp, const struct name_match *m, const char *gguf,
                char out[NAME_MAX_LEN]);
@@ -51,10 +55,10 @@ void name_source_vision(const struct hparams *vision, const struct name_match *m
 void name_spell(const struct hparams *hp, const char *canonical, char out[NAME_MAX_LEN]);
 
 /* Calls fn for every rule of the tables at every place it belongs to (all layers, all experts), in table
- * order within a block. fused: the fused expert layout, else numbered experts. Optional rules are left out
- * unless with_optional. Stops at the first failure. */
+ * order within a block. Optional rules are left out unless with_optional. Stops at the first failure. */
 struct name_visit {
-    bool fused, with_optional;
+    unsigned experts; /* their layout: RULE_FUSED, RULE_PER_EXPERT or RULE_STACKED; 0: without experts */
+    bool with_optional;
     void *ctx;
     enum status (*fn)(void *ctx, const struct name_match *m, struct err *err);
 };

@@ -58,7 +58,7 @@ static enum status check_tie(struct builder *b, struct err *err)
 enum status expect_complete(struct builder *b, struct err *err)
 {
     struct expectation x = {.b = b};
-    struct name_visit visit = {.fused = true, .ctx = &x, .fn = expect};
+    struct name_visit visit = {.experts = RULE_FUSED, .ctx = &x, .fn = expect};
     enum status s = b->vision ? name_visit_vision(&b->hp, &visit, err) : name_visit_text(&b->hp, &visit, err);
 
     if (s != OK)

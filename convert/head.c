@@ -1,45 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What happens to the multi-token-prediction head: the config's promise against the tensors. */
+#include "arch/head.h"
 #include "convert/build_int.h"
-
-#define HEAD_MAX_LAYERS 4096 /* as many as a config may promise */
-
-/* Head layers that the tensors show: 1 when there are head tensors of no layer, 0 when there are none. */
-static enum status count_layers(const struct source *source, uint64_t *n, struct err *err)
-{
-    static const char prefix[] = "mtp.layers.";
-
-    *n = 0;
-    for (size_t i = 0; i < source->ntensor; i++) {
-        const struct tensor *t = &source->tensors[i];
-        char name[NAME_MAX_LEN], *end;
-
-        if (!name_canonical(t->name, name) || !str_starts(name, "mtp."))
-            continue;
-        *n = max_u64(*n, 1);
-        if (!str_starts(name, prefix))
-            continue;
-        uint64_t layer = strtoull(name + sizeof prefix - 1, &end, 10);
-        if (*end == '.' && layer >= HEAD_MAX_LAYERS)
-            return fail(err, E_FORMAT, "%s: tensor %s: layer %" PRIu64 " of a head: at most %d are possible",
-                        source->files[t->file].path, t->name, layer, HEAD_MAX_LAYERS);
-        if (*end == '.')
-            *n = max_u64(*n, layer + 1);
-    }
-    return OK;
-}
 
 /* Brings in the promised head where the shards hold it but the index does not name it. */
 static enum status adopt_hidden(struct builder *b, struct err *err)
 {
-    struct source *source = b->source;
-    size_t before = source->nhidden;
-    enum status s = before > 0 ? source_unhide(source, name_is_mtp, err) : OK;
+    size_t n;
+    enum status s = head_adopt_hidden(b->source, &n, err);
 
-    if (s == OK && source->nhidden < before)
+    if (s == OK && n > 0)
         s = notes_add(&b->plan->notes, err,
-                      "%zu mtp.* tensors: not in the index, but of the promised head: converted",
-                      before - source->nhidden);
+                      "%zu mtp.* tensors: not in the index, but of the promised head: converted", n);
     return s;
 }
 
@@ -56,54 +28,23 @@ static enum status note_hidden(struct builder *b, struct err *err)
                      source->hidden[0].name, more);
 }
 
-/* Adds the head's tensors of an opened shard to the source; *n gets how many. */
-static enum status take_head(struct source *source, const struct source *shard, const char *path, size_t *n,
-                             struct err *err)
-{
-    enum status s = OK;
-    uint32_t file = 0;
-
-    *n = 0;
-    for (size_t i = 0; i < shard->ntensor && s == OK; i++) {
-        struct tensor t = shard->tensors[i];
-
-        if (!name_is_mtp(t.name) || source_find(source, t.name))
-            continue;
-        if ((*n)++ == 0)
-            s = source_add_file(source, path, &file, err);
-        t.file = file;
-        t.name = arena_strdup(&source->arena, t.name);
-        if (s == OK)
-            s = t.name ? source_add_tensor(source, &t, err) : fail_nomem(err);
-    }
-    return s;
-}
-
 /* Looks for the promised head in a shard that the index does not list. One that cannot be read is not needed.
  */
 static enum status adopt_shard(struct builder *b, const char *name, bool *adopted, struct err *err)
 {
-    const char *path = source_beside(b->source, name);
-    struct source *shard = NULL;
     struct err reason = {0};
     size_t n = 0;
+    enum status s = head_adopt_file(b->source, name, &n, &reason);
 
-    *adopted = false;
-    if (!path)
-        return OK;
-    enum status s = source_open(&shard, path, &reason);
+    *adopted = s == OK && n > 0;
     if (s == E_NOMEM)
         return fail_nomem(err);
     if (s != OK)
         return notes_add(&b->plan->notes, err, "%s: ignored", reason.text);
-    if (shard->kind == SOURCE_SAFETENSORS)
-        s = take_head(b->source, shard, path, &n, err);
-    source_close(shard);
-    *adopted = n > 0;
-    if (s == OK && n > 0)
-        s = notes_add(&b->plan->notes, err,
-                      "%s: not in the index, but it holds the promised head: %zu tensors converted", name, n);
-    return s;
+    return n == 0 ? OK
+                  : notes_add(&b->plan->notes, err,
+                              "%s: not in the index, but it holds the promised head: %zu tensors converted",
+                              name, n);
 }
 
 /* Takes the shards out of the list of unlisted ones whose head is brought in. */
@@ -157,18 +98,18 @@ enum status head_decide(struct builder *b, struct err *err)
 {
     enum mtp_mode mode = b->mtp;
     uint64_t n = 0;
-    enum status s = mode == MTP_DROP ? OK : count_layers(b->source, &n, err);
+    enum status s = mode == MTP_DROP ? OK : head_count_layers(b->source, &n, err);
     bool look_on = s == OK && n == 0 && b->hp.promised > 0 && mode != MTP_DROP;
 
     if (look_on) {
         s = adopt_hidden(b, err);
         if (s == OK)
-            s = count_layers(b->source, &n, err);
+            s = head_count_layers(b->source, &n, err);
     }
     if (look_on && s == OK && n == 0) {
         s = adopt_unlisted(b, err);
         if (s == OK)
-            s = count_layers(b->source, &n, err);
+            s = head_count_layers(b->source, &n, err);
     }
     if (s == OK)
         s = note_unlisted(b, err);

@@ -99,7 +99,8 @@ static enum status add_vision(struct visit *v, struct err *err)
 enum status sample_list(struct sample *s, struct err *err)
 {
     struct visit v = {.sample = s, .hp = &s->hp};
-    struct name_visit visit = {.fused = !s->options->per_expert, .ctx = &v, .fn = add};
+    struct name_visit visit = {
+        .experts = s->options->per_expert ? RULE_PER_EXPERT : RULE_FUSED, .ctx = &v, .fn = add};
     enum status st = base_type(s, &v.type, err);
 
     s->hp.n_mtp = s->options->no_mtp ? 0 : s->hp.promised;

@@ -227,10 +227,10 @@ static enum status check_place(void *ctx, const struct name_match *m, struct err
     return OK;
 }
 
-static void walk_once(const struct model *m, bool vision, bool fused)
+static void walk_once(const struct model *m, bool vision, unsigned experts)
 {
     struct walk w = {.m = m, .vision = vision};
-    struct name_visit visit = {.fused = fused, .with_optional = true, .ctx = &w, .fn = check_place};
+    struct name_visit visit = {.experts = experts, .with_optional = true, .ctx = &w, .fn = check_place};
     struct err err = {0};
 
     arena_init(&w.arena, 0);
@@ -247,10 +247,11 @@ static void walk_once(const struct model *m, bool vision, bool fused)
 static void walk_model(const struct model *m, void *ctx)
 {
     (void)ctx;
-    walk_once(m, false, true);
-    walk_once(m, false, false);
+    walk_once(m, false, RULE_FUSED);
+    walk_once(m, false, RULE_PER_EXPERT);
+    walk_once(m, false, RULE_STACKED);
     if (m->tower)
-        walk_once(m, true, true);
+        walk_once(m, true, 0);
 }
 
 static void test_every_rule(void **state)
@@ -407,7 +408,7 @@ static enum status count_gguf(void *ctx, const struct name_match *m, struct err 
 static size_t count_tensors(struct hparams *hp, uint64_t n_mtp, bool tied)
 {
     size_t n = tied ? 0 : 1; /* the output matrix is optional, and left out by the visit */
-    struct name_visit visit = {.fused = true, .ctx = &n, .fn = count_gguf};
+    struct name_visit visit = {.experts = RULE_FUSED, .ctx = &n, .fn = count_gguf};
     struct err err = {0};
 
     hp->n_mtp = n_mtp;

@@ -286,8 +286,10 @@ static void check_facts(const struct model *m, const struct fact *facts, bool vi
         assert_true(c.n < ARRAY_LEN(c.met));
         c.met[c.n++] = got.rule;
     }
-    for (int fused = 0; fused < 2; fused++) {
-        struct name_visit visit = {.fused = fused, .ctx = &c, .fn = check_covered};
+    static const unsigned layouts[] = {RULE_FUSED, RULE_PER_EXPERT};
+
+    for (size_t i = 0; i < ARRAY_LEN(layouts); i++) {
+        struct name_visit visit = {.experts = layouts[i], .ctx = &c, .fn = check_covered};
         enum status s = vision ? name_visit_vision(hp, &visit, &err) : name_visit_text(hp, &visit, &err);
 
         if (s != OK)
@@ -430,9 +432,9 @@ static void compare_model(const char *name)
     snprintf(path, sizeof path, REAL_SHAPES "%s.tsv", name);
     listing_load(&l, path);
     l.m = &m;
-    struct name_visit visit = {.fused = true, .with_optional = true, .ctx = &l, .fn = compare_place};
+    struct name_visit visit = {.experts = RULE_FUSED, .with_optional = true, .ctx = &l, .fn = compare_place};
     enum status s = name_visit_text(&m.hp, &visit, &err);
-    visit.fused = false;
+    visit.experts = RULE_PER_EXPERT;
     l.numbered = true;
     if (s == OK)
         s = name_visit_text(&m.hp, &visit, &err);
