@@ -105,6 +105,20 @@ void json_put_bool(struct json_writer *w, bool v);
 void json_put_null(struct json_writer *w);
 void json_put_tree(struct json_writer *w, const struct json *v); /* a parsed value again */
 
+/* ---- editing ---- */
+
+/* A member to set: the value is JSON text, without line breaks; NULL takes the member out. */
+struct json_member {
+    const char *key, *value;
+};
+
+/* Sets members of the object that the keys of `path` (NULL at the end) lead to, within a text. A value that is
+ * there is replaced where it stands; new members follow the last one, spaced as their neighbours are. Every
+ * other byte stays. E_FORMAT for a text that is no JSON, or has no such object; `name` starts the errors. On
+ * failure the text is as it was. */
+enum status json_edit(struct buf *text, const char *name, const char *const *path,
+                      const struct json_member *members, size_t n, struct err *err);
+
 /* Version of the library behind the tree: "1.7.15". */
 const char *json_library(void);
 
