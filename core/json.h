@@ -107,17 +107,17 @@ void json_put_tree(struct json_writer *w, const struct json *v); /* a parsed val
 
 /* ---- editing ---- */
 
-/* A member to set: the value is JSON text, without line breaks; NULL takes the member out. */
+/* A member to set: the value is JSON text; NULL takes the member out. A list ends with a NULL key. */
 struct json_member {
     const char *key, *value;
 };
 
-/* Sets members of the object that the keys of `path` (NULL at the end) lead to, within a text. A value that is
- * there is replaced where it stands; new members follow the last one, spaced as their neighbours are. Every
- * other byte stays. E_FORMAT for a text that is no JSON, or has no such object; `name` starts the errors. On
- * failure the text is as it was. */
+/* Sets members of the object that the keys of `path` (NULL at the end) lead to, within a text. A value that
+ * is there is replaced where it stands; new members follow the last one, spaced as their neighbours are.
+ * Every other byte stays. E_FORMAT for a text that is no JSON, or has no such object; `name` starts the
+ * errors. On failure the text is as it was. */
 enum status json_edit(struct buf *text, const char *name, const char *const *path,
-                      const struct json_member *members, size_t n, struct err *err);
+                      const struct json_member *members, struct err *err);
 
 /* Version of the library behind the tree: "1.7.15". */
 const char *json_library(void);

@@ -216,17 +216,16 @@ static enum status apply(struct edit *e, struct buf *text, struct err *err)
 }
 
 enum status json_edit(struct buf *text, const char *name, const char *const *path,
-                      const struct json_member *members, size_t n, struct err *err)
+                      const struct json_member *members, struct err *err)
 {
     struct edit e = {.r = json_reader_new(text->n ? text->p : "", text->n, name),
                      .text = {text->p, text->n},
-                     .members = members,
-                     .nmember = n};
+                     .members = members};
     enum status s = e.r ? OK : fail_nomem(err);
     uint32_t existing;
 
-    for (size_t i = 0; i < n && s == OK; i++)
-        if (!map_add(&e.index, slice_of(members[i].key), (uint32_t)i, &existing))
+    for (; members[e.nmember].key && s == OK; e.nmember++)
+        if (!map_add(&e.index, slice_of(members[e.nmember].key), (uint32_t)e.nmember, &existing))
             s = fail_nomem(err);
     if (s == OK) {
         json_reader_allow_nan(e.r);

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "graft/status.h"
+
+/* ---- where the head lies ---- */
+
+/* Looks for the head in one file outside the index. One that cannot be read is noted. */
+static enum status try_file(struct mtp_status *st, const char *name, struct err *err)
+{
+    struct err reason = {0};
+    size_t n = 0;
+    enum status s = head_adopt_file(st->source, name, &n, &reason);
+
+    if (s == E_NOMEM)
+        return fail_nomem(err);
+    if (s != OK)
+        return notes_add(&st->notes, err, "%s: ignored", reason.text);
+    if (n > 0)
+        st->side_car = name;
+    return OK;
+}
+
+/* Files that hold heads beside a model, by declaration and by habit. */
+static enum status try_side_cars(struct mtp_status *st, struct err *err)
+{
+    const struct source *s = st->source;
+    const char *names[] = {
+        json_str(json_get(json_get(s->config, "mlx_lm_extra_tensors"), "mtp_file")),
+        json_str(json_get(s->config, "mtp_file")),
+        "mtp/weights.safetensors",
+        "optiq/mtp.safetensors",
+    };
+    enum status status = OK;
+
+    for (size_t i = 0; i < ARRAY_LEN(names) && status == OK && !st->side_car; i++)
+        if (names[i] && names[i][0] && names[i][0] != '/' && !strstr(names[i], ".."))
+            status = try_file(st, names[i], err);
+    for (size_t i = 0; i < s->nunlisted && status == OK && !st->side_car; i++)
+        status = try_file(st, s->unlisted[i], err);
+    return status;
+}
+
+/* The config's numbers, where there is a config that is known. */
+static enum status read_config(struct mtp_status *st, struct err *err)
+{
+    const char *name = source_beside(st->source, "config.json");
+    struct err reason = {0};
+
+    if (!st->source->config)
+        return OK;
+    enum status s = hparams_read(&st->hp, st->source->config, name ? name : st->source->path, &reason);
+    if (s == OK)
+        return OK;
+    st->hp = (struct hparams){0};
+    if (s == E_NOMEM)
+        return fail_nomem(err);
+    return notes_add(&st->notes, err, "%s: the config's sizes are not compared", reason.text);
+}
+
+enum status mtp_status_locate(struct mtp_status *st, struct source *s, struct err *err)
+{
+    size_t n = 0;
+
+    *st = (struct mtp_status){.source = s, .notes.arena = &s->arena};
+    enum status status = read_config(st, err);
+    const struct hparams *hp = st->hp.arch ? &st->hp : NULL;
+    if (status == OK)
+        status = head_read(&st->head, s, hp, err);
+    if (status != OK || st->head.names != HEAD_NONE || s->kind != SOURCE_HF)
+        return status;
+    status = head_adopt_hidden(s, &n, err);
+    st->hidden = n > 0;
+    if (status == OK && n == 0)
+        status = try_side_cars(st, err);
+    return status == OK && (st->hidden || st->side_car) ? head_read(&st->head, s, hp, err) : status;
+}
+
+bool mtp_is_mlx(const struct source *s)
+{
+    const struct json *quantization = json_get(s->config, "quantization");
+    struct slice format;
+
+    if (quantization && json_kind(quantization) == JSON_K_OBJECT)
+        return true;
+    if (meta_str(meta_find(&s->st_meta, "format"), &format) && slice_eq(format, "mlx"))
+        return true;
+    for (size_t i = 0; i < s->ntensor; i++)
+        if (str_starts(s->tensors[i].name, "language_model.model."))
+            return true;
+    return false;
+}
+
+/* ---- heads that follow the trunk's layers ---- */
+
+/* Of families without a table: layers of the text model behind the last that the config has. */
+static uint64_t count_appended(const struct source *s)
+{
+    static const char *const prefixes[] = {"model.layers.", "model.mtp_layers."};
+    int64_t layers;
+    uint64_t n = 0;
+
+    if (!json_int(promise_find(s, "num_hidden_layers"), &layers) || layers <= 0)
+        return 0;
+    for (size_t i = 0; i < s->ntensor; i++) {
+        char name[NAME_MAX_LEN], *end;
+
+        if (!name_canonical(s->tensors[i].name, name))
+            continue;
+        if (str_starts(name, prefixes[1])) {
+            n++;
+        } else if (str_starts(name, prefixes[0])) {
+            uint64_t layer = strtoull(name + strlen(prefixes[0]), &end, 10);
+
+            n += *end == '.' && layer >= (uint64_t)layers;
+        }
+    }
+    return n;
+}
+
+/* ---- the verdict ---- */
+
+static enum status judge_blocks(const struct mtp_status *st, const char **verdict, struct err *err)
+{
+    struct source *s = st->source;
+    const struct meta_kv *kv = NULL;
+    struct slice arch;
+    uint64_t blocks = 0, want = st->head.first_block + st->head.nlayer;
+
+    if (meta_str(meta_find(&s->meta, "general.architecture"), &arch)) {
+        const char *key =
+            arena_printf(&s->arena, "%.*s.block_count", (int)min_u64(arch.n, 64), arch.n ? arch.p : "");
+
+        if (!key)
+            return fail_nomem(err);
+        kv = meta_find(&s->meta, key);
+    }
+    if (!meta_u64(kv, &blocks) || blocks == want)
+        return OK;
+    *verdict = arena_printf(
+        &s->arena, "block_count=%" PRIu64 ", but with the head there are %" PRIu64 " blocks", blocks, want);
+    return *verdict ? OK : fail_nomem(err);
+}
+
+static const char *plural(uint64_t n)
+{
+    return n == 1 ? "" : "s";
+}
+
+static enum status judge(struct mtp_status *st, struct err *err)
+{
+    struct arena *a = &st->source->arena;
+    const struct head *h = &st->head;
+    bool described = st->source->kind == SOURCE_GGUF || st->source->config;
+    uint64_t promised = st->promise.layers, found = h->names == HEAD_NONE ? 0 : h->nlayer;
+    const char *verdict = NULL;
+    enum status s = OK;
+
+    st->agrees = false;
+    if (found == 0 && st->appended > 0 && promised > 0) {
+        st->agrees = true;
+        verdict = "a head is promised, and there are layers behind the trunk's; their names are in no table";
+    } else if (found == 0 && promised > 0) {
+        verdict = arena_printf(a, "a head of %" PRIu64 " layer%s is promised, but no tensor of it is there",
+                               promised, plural(promised));
+    } else if (found == 0) {
+        st->agrees = true;
+        verdict = "no head is promised, and none is there";
+    } else if (h->arch && !head_is_complete(h)) {
+        verdict = "the head is not complete";
+    } else if (described && st->promise.contradictory) {
+        verdict = "the config contradicts itself about the number of layers";
+    } else if (described && promised != found) {
+        verdict = arena_printf(a, "%" PRIu64 " layer%s promised, but the tensors are of %" PRIu64, promised,
+                               promised == 1 ? " is" : "s are", found);
+    } else {
+        st->agrees = true;
+        verdict = described ? "what is promised is there" : "a head alone: nothing describes it";
+        if (h->names == HEAD_BLOCKS) {
+            const char *blocks = NULL;
+
+            s = judge_blocks(st, &blocks, err);
+            st->agrees = !blocks;
+            verdict = blocks ? blocks : verdict;
+        }
+    }
+    st->verdict = verdict;
+    return s == OK && !verdict ? fail_nomem(err) : s;
+}
+
+static enum status note_all(struct mtp_status *st, struct err *err)
+{
+    const struct head *h = &st->head;
+    struct err reason = {0};
+    enum status s = OK;
+
+    if (st->side_car && !mtp_is_mlx(st->source))
+        s = notes_add(&st->notes, err,
+                      "%s holds the head, but the index does not name it: many readers miss it",
+                      st->side_car);
+    if (s == OK && st->hidden)
+        s = notes_add(&st->notes, err,
+                      "the shards hold the head, but the index does not name it: many readers "
+                      "miss it");
+    if (s == OK && h->nunknown > 0)
+        s = notes_add(&st->notes, err, "%s%s: under the head's names, but no part of it that is known",
+                      h->unknown[0]->name, h->nunknown > 1 ? " and others" : "");
+    if (s == OK && (h->experts & (h->experts - 1)))
+        s = notes_add(&st->notes, err, "the experts are stored in more than one layout");
+    if (s == OK && h->ntensor > 0 && norms_require(&st->norms, st->source->path, &reason) != OK)
+        s = notes_add(&st->notes, err, "%s", reason.text);
+    return s;
+}
+
+enum status mtp_status_read(struct mtp_status *st, struct source *s, struct err *err)
+{
+    enum status status = mtp_status_locate(st, s, err);
+
+    if (status == OK)
+        status = promise_read(&st->promise, s, err);
+    if (status == OK && st->head.ntensor > 0)
+        status = norms_read(&st->norms, s, &st->head, err);
+    if (status == OK && st->head.names == HEAD_NONE)
+        st->appended = count_appended(s);
+    if (status == OK)
+        status = judge(st, err);
+    return status == OK ? note_all(st, err) : status;
+}
