@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "convert/repack.h"
 
-#include "convert/folder.h"
+#include "plan/folder.h"
 #include "convert/repack_int.h"
 #include "core/json.h"
 #include "quantize/codecs.h"
@@ -345,7 +345,7 @@ static enum status build(struct build *b, struct err *err)
     if (s == OK)
         s = add_unlisted(b, err);
     if (s == OK)
-        s = folder_add_beside(&b->folder, source, err);
+        s = folder_add_beside(&b->folder, source, LINK_COPY, err);
     return s == OK ? lay_out(b, err) : s;
 }
 

@@ -9,6 +9,12 @@ static void op_add_one(float *x, size_t n)
         x[i] += 1.0f;
 }
 
+static void op_sub_one(float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        x[i] -= 1.0f;
+}
+
 static void op_neg_exp(float *x, size_t n)
 {
     for (size_t i = 0; i < n; i++)

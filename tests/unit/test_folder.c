@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "convert/folder.h"
+#include "plan/folder.h"
 #include "core/json.h"
 #include "formats/st.h"
 #include "plan/exec.h"
@@ -307,7 +307,7 @@ static void make_mixed(struct job *j, enum link_mode mode)
 
     begin(j);
     assert_int_equal(folder_add_text(&j->folder, "tokenizer.json", "[]", 2, &err), OK);
-    assert_int_equal(folder_add_beside(&j->folder, j->source, &err), OK);
+    assert_int_equal(folder_add_beside(&j->folder, j->source, LINK_COPY, &err), OK);
     assert_int_equal(folder_add_shard(&j->folder, "first.safetensors", 4, &err), OK);
     assert_int_equal(folder_carry_shard(&j->folder, "second.safetensors", j->source, 1, mode, &err), OK);
     assert_int_equal(folder_lay_out(&j->folder, &err), OK);

@@ -6,8 +6,8 @@
  * run makes the folder; config.json and the index get their names last, so that what a crash leaves is no
  * model.
  */
-#ifndef CONVERT_FOLDER_H
-#define CONVERT_FOLDER_H
+#ifndef PLAN_FOLDER_H
+#define PLAN_FOLDER_H
 
 #include "formats/source.h"
 #include "plan/plan.h"
@@ -21,7 +21,9 @@ enum folder_order {
 struct folder {
     struct plan *plan; /* steps have one sink each, of a type that safetensors has; no outputs yet */
     const char *path;  /* of the folder, borrowed until the plan is freed */
-    const struct meta *metadata; /* strings: __metadata__ of the shards, such as format=mlx; NULL: none */
+    bool in_place;     /* path is the source's folder: what would be carried over onto itself stays */
+    const struct meta *metadata; /* strings: __metadata__ of the shards that are added from here on, such as
+                                    format=mlx; NULL: none */
     enum folder_order order;
     uint64_t split_max_bytes;  /* tensor bytes of a shard, where those of more than one tensor; 0: no limit */
     uint64_t total_parameters; /* for the index; 0: not written */
@@ -43,10 +45,11 @@ enum status folder_add_text(struct folder *f, const char *name, const char *text
 enum status folder_add_copy(struct folder *f, const char *name, const char *from, enum link_mode mode,
                             struct err *err);
 
-/* All files of a source's folder that are neither weights nor their index, nor have been added yet, as copies
- * of their own: configuration, tokenizer, code, model card; sub-folders stay behind. The output must not lie
- * in that folder then. Nothing for a source that is no folder. E_IO. */
-enum status folder_add_beside(struct folder *f, const struct source *source, struct err *err);
+/* All files of a source's folder that are neither weights nor their index, nor have been added yet:
+ * configuration, tokenizer, code, model card; sub-folders stay behind. The output must not lie in that folder
+ * then. Nothing for a source that is no folder. E_IO. */
+enum status folder_add_beside(struct folder *f, const struct source *source, enum link_mode mode,
+                              struct err *err);
 
 /* A shard of the source carried over under a name: the index lists its tensors. */
 enum status folder_carry_shard(struct folder *f, const char *name, const struct source *source, uint32_t file,
@@ -57,8 +60,11 @@ enum status folder_add_shard(struct folder *f, const char *name, size_t nstep, s
 
 /* Makes the outputs, with every header and offset. Steps that belong to no shard are cut into
  * model-00001-of-0000N.safetensors, a new one where a step would take it over the limit (the rule of mlx_lm
- * and transformers); a single one is model.safetensors. Sorts the steps of each shard. E_FORMAT for a tensor
- * or file that is there twice, E_UNSUPPORTED for what safetensors cannot hold. */
+ * and transformers); a single one is model.safetensors. Sorts the steps of each shard. Without any shard there
+ * is no index either. E_FORMAT for a tensor or file that is there twice, E_UNSUPPORTED for what safetensors cannot hold. */
 enum status folder_lay_out(struct folder *f, struct err *err);
+
+/* Instead of it: all steps as one safetensors file, whose path is f->path; no folder is made. */
+enum status folder_lay_out_file(struct folder *f, struct err *err);
 
 #endif

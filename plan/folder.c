@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "convert/folder.h"
+#include "plan/folder.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -13,6 +13,7 @@
 struct folder_shard {
     const char *name;
     size_t nstep;
+    const struct meta *metadata;
     const char *from; /* of a shard carried over */
     enum link_mode mode;
     struct stored *stored; /* tensors of a shard that is made, in the file's order */
@@ -89,7 +90,7 @@ enum status folder_carry_shard(struct folder *f, const char *name, const struct 
 
 enum status folder_add_shard(struct folder *f, const char *name, size_t nstep, struct err *err)
 {
-    struct folder_shard shard = {.name = name, .nstep = nstep};
+    struct folder_shard shard = {.name = name, .nstep = nstep, .metadata = f->metadata};
 
     return add_shard(f, &shard, err);
 }
@@ -113,7 +114,7 @@ static bool is_companion(const struct folder *f, const char *name)
 }
 
 static enum status add_companion(struct folder *f, const struct source *source, const char *name,
-                                 struct err *err)
+                                 enum link_mode mode, struct err *err)
 {
     const char *copy = arena_strdup(&f->plan->arena, name);
     const char *path = arena_printf(&f->plan->arena, "%s/%s", source->path, name);
@@ -121,7 +122,7 @@ static enum status add_companion(struct folder *f, const struct source *source, 
     if (!copy || !path)
         return fail_nomem(err);
     /* Folders, pipes and the like are left behind; a link to nothing is an error when it is opened. */
-    return path_other_kind(path, true) ? OK : folder_add_copy(f, copy, path, LINK_COPY, err);
+    return path_other_kind(path, true) ? OK : folder_add_copy(f, copy, path, mode, err);
 }
 
 static int by_file_name(const void *a, const void *b)
@@ -129,7 +130,8 @@ static int by_file_name(const void *a, const void *b)
     return strcmp(((const struct folder_file *)a)->name, ((const struct folder_file *)b)->name);
 }
 
-enum status folder_add_beside(struct folder *f, const struct source *source, struct err *err)
+enum status folder_add_beside(struct folder *f, const struct source *source, enum link_mode mode,
+                              struct err *err)
 {
     size_t first = f->nfile;
     const struct dirent *entry;
@@ -142,7 +144,7 @@ enum status folder_add_beside(struct folder *f, const struct source *source, str
         s = fail_errno(err, "%s", source->path);
     for (errno = 0; s == OK && (entry = readdir(dir)) != NULL; errno = 0)
         if (is_companion(f, entry->d_name))
-            s = add_companion(f, source, entry->d_name, err);
+            s = add_companion(f, source, entry->d_name, mode, err);
     if (s == OK && errno)
         s = fail_errno(err, "%s", source->path);
     if (dir)
@@ -182,7 +184,7 @@ static enum status cut_shards(struct folder *f, struct err *err)
     for (size_t at = first; at < f->plan->nstep; at += shard_extent(f, at))
         n++;
     for (size_t i = 1; i <= n && s == OK; i++) {
-        struct folder_shard shard = {.nstep = shard_extent(f, first)};
+        struct folder_shard shard = {.nstep = shard_extent(f, first), .metadata = f->metadata};
 
         shard.name = n == 1 ? "model.safetensors"
                             : arena_printf(&f->plan->arena, "model-%05zu-of-%05zu.safetensors", i, n);
@@ -391,6 +393,12 @@ static enum status check_names(const struct folder *f, struct err *err)
     return s;
 }
 
+static enum status lay_out_copy(struct folder *f, const char *path, const char *from, enum link_mode mode,
+                                struct err *err)
+{
+    return f->in_place && path_same(path, from) ? OK : plan_add_copy(f->plan, path, from, mode, err);
+}
+
 static enum status lay_out_file(struct folder *f, const struct folder_file *file, struct err *err)
 {
     const char *path = path_in(f, file->name);
@@ -399,7 +407,7 @@ static enum status lay_out_file(struct folder *f, const struct folder_file *file
     if (!path)
         return fail_nomem(err);
     if (!file->text)
-        return plan_add_copy(f->plan, path, file->from, file->mode, err);
+        return lay_out_copy(f, path, file->from, file->mode, err);
     enum status s = plan_add_out(f->plan, path, &out, err);
     if (s != OK)
         return s;
@@ -418,14 +426,15 @@ static enum status lay_out_files(struct folder *f, struct err *err)
     return s;
 }
 
-static enum status set_header(struct folder *f, uint32_t out, struct st_entry *entries, size_t n,
-                              struct err *err)
+static enum status set_header(struct folder *f, uint32_t out, const struct folder_shard *shard,
+                              struct st_entry *entries, struct err *err)
 {
     struct plan_out *o = &f->plan->outs[out];
+    size_t n = shard->nstored;
     struct buf header;
 
     buf_init(&header, ST_MAX_HEADER + KIB);
-    enum status s = st_header(entries, n, f->metadata, &header, err);
+    enum status s = st_header(entries, n, shard->metadata, &header, err);
     const char *text = s == OK ? arena_strndup(&f->plan->arena, header.p, header.n) : NULL;
     if (s == OK)
         s = text ? plan_add_header(f->plan, out, text, header.n, err) : fail_nomem(err);
@@ -434,26 +443,34 @@ static enum status set_header(struct folder *f, uint32_t out, struct st_entry *e
     return s == OK ? OK : wrap(err, "%s", o->path);
 }
 
-static enum status lay_out_shard(struct folder *f, const struct folder_shard *shard, struct err *err)
+static enum status lay_out_stored(struct folder *f, const char *path, const struct folder_shard *shard,
+                                  struct err *err)
 {
     struct st_entry *entries = arena_array(&f->plan->arena, shard->nstored, sizeof *entries);
-    const char *path = path_in(f, shard->name);
     uint32_t out = 0;
 
-    if (!entries || !path)
+    if (!entries)
         return fail_nomem(err);
-    if (shard->from)
-        return plan_add_copy(f->plan, path, shard->from, shard->mode, err);
     for (size_t i = 0; i < shard->nstored; i++) {
         entries[i] = shard->stored[i].entry;
         entries[i].shape = shard->stored[i].shape;
     }
     enum status s = plan_add_out(f->plan, path, &out, err);
     if (s == OK)
-        s = set_header(f, out, entries, shard->nstored, err);
+        s = set_header(f, out, shard, entries, err);
     for (size_t i = 0; s == OK && i < shard->nstored; i++)
         *shard->stored[i].place = (struct plan_place){out, entries[i].off};
     return s;
+}
+
+static enum status lay_out_shard(struct folder *f, const struct folder_shard *shard, struct err *err)
+{
+    const char *path = path_in(f, shard->name);
+
+    if (!path)
+        return fail_nomem(err);
+    return shard->from ? lay_out_copy(f, path, shard->from, shard->mode, err)
+                       : lay_out_stored(f, path, shard, err);
 }
 
 enum status folder_lay_out(struct folder *f, struct err *err)
@@ -465,7 +482,7 @@ enum status folder_lay_out(struct folder *f, struct err *err)
         s = list_steps(f, err);
     if (s == OK)
         s = sort_entries(f, err);
-    if (s == OK)
+    if (s == OK && f->nshard > 0)
         s = add_index(f, err);
     if (s == OK)
         s = check_names(f, err);
@@ -473,6 +490,15 @@ enum status folder_lay_out(struct folder *f, struct err *err)
         s = lay_out_files(f, err);
     for (size_t i = 0; i < f->nshard && s == OK; i++)
         s = lay_out_shard(f, &f->shards[i], err);
-    f->plan->folder = f->path;
+    if (!f->in_place)
+        f->plan->folder = f->path;
     return s;
+}
+
+enum status folder_lay_out_file(struct folder *f, struct err *err)
+{
+    struct folder_shard shard = {.nstep = f->plan->nstep, .metadata = f->metadata};
+    enum status s = list_stored(f, 0, &shard, err);
+
+    return s == OK ? lay_out_stored(f, f->path, &shard, err) : s;
 }

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "graft/check.h"
+
+#include "quantize/codecs.h"
+
+/* ---- the donor ---- */
+
+static enum status check_type(const struct source *s, const struct head_tensor *t, bool gguf, struct err *err)
+{
+    enum dtype type = t->tensor->dtype;
+    bool plain = type == DT_F32 || type == DT_F16 || type == DT_BF16;
+
+    if (plain || (gguf && codec_find(type)->decode))
+        return OK;
+    return fail(err, E_UNSUPPORTED, "%s: tensor %s: dtype=%s: a head is grafted from f32, f16 or bf16",
+                s->files[t->tensor->file].path, t->tensor->name, dtype_name(type));
+}
+
+enum status check_donor(const struct mtp_status *donor, struct err *err)
+{
+    const struct head *h = &donor->head;
+    const char *path = donor->source->path;
+    char missing[HEAD_TEXT_MAX];
+    enum status s = OK;
+
+    if (h->names == HEAD_NONE)
+        return fail(err, E_FORMAT, "%s: has no multi-token-prediction head", path);
+    if (!h->arch || h->ntensor == 0)
+        return fail(err, E_UNSUPPORTED, "%s: its multi-token-prediction head is of no family that is known",
+                    path);
+    if (h->nscale > 0)
+        return fail(
+            err, E_UNSUPPORTED,
+            "%s: its head is quantized for MLX (%zu tensors are scales and biases): take the original's",
+            path, h->nscale);
+    if (h->nunknown > 0)
+        return fail(err, E_FORMAT, "%s: tensor %s%s: is under the head's names, but not known in %s", path,
+                    h->unknown[0]->name, h->nunknown > 1 ? " (and others)" : "", h->arch->name);
+    if (h->experts & (h->experts - 1))
+        return fail(err, E_FORMAT, "%s: the head's experts are stored in more than one layout", path);
+    if (h->nmissing > 0)
+        return fail(err, E_FORMAT, "%s: its head is not complete; missing: %s", path,
+                    head_missing_text(h, missing));
+    for (size_t i = 0; i < h->ntensor && s == OK; i++)
+        s = check_type(donor->source, &h->tensors[i], h->names == HEAD_BLOCKS, err);
+    return s;
+}
+
+/* ---- the target ---- */
+
+/* A model that is not tied has its output matrix. */
+static enum status check_output(const struct mtp_status *target, struct err *err)
+{
+    const struct source *s = target->source;
+    bool tied = false;
+
+    (void)json_bool(hparams_find(&target->hp, "tie_word_embeddings"), &tied);
+    for (size_t i = 0; i < s->ntensor && !tied; i++) {
+        struct name_match m;
+
+        if (name_match_text(&target->hp, s->tensors[i].name, &m) == NAME_KNOWN &&
+            m.rule->scope == SCOPE_MODEL && strcmp(m.rule->gguf, "output.weight") == 0)
+            return OK;
+    }
+    return tied ? OK
+                : fail(err, E_FORMAT,
+                       "%s: tensor lm_head.weight is missing, but tie_word_embeddings=false: a head cannot "
+                       "share "
+                       "it",
+                       s->path);
+}
+
+enum status check_target(struct mtp_status *target, bool replace, struct err *err)
+{
+    struct source *s = target->source;
+
+    if (s->kind != SOURCE_HF || !s->config)
+        return fail(err, E_UNSUPPORTED, "%s: is no Hugging Face folder (safetensors and config.json)",
+                    s->path);
+    if (mtp_is_mlx(s))
+        return fail(err, E_UNSUPPORTED, "%s: is a folder for MLX, whose heads lie in files of their own",
+                    s->path);
+    if (!target->hp.arch) /* for its sentence */
+        return hparams_read(&target->hp, s->config, source_beside(s, "config.json"), err);
+    if (!target->hp.arch->has_mtp)
+        return fail(err, E_UNSUPPORTED, "%s: %s has no multi-token-prediction head", s->path,
+                    target->hp.hf_class);
+    if (target->head.names != HEAD_NONE && !replace)
+        return fail(err, E_USAGE, "%s: has a multi-token-prediction head already (--replace takes another)",
+                    s->path);
+    return check_output(target, err);
+}
+
+/* ---- both ---- */
+
+static enum status check_family(const struct mtp_status *target, const struct mtp_status *donor,
+                                struct err *err)
+{
+    const struct arch *t = target->hp.arch, *d = donor->hp.arch ? donor->hp.arch : donor->head.arch;
+    bool said = donor->hp.arch || donor->head.names == HEAD_BLOCKS;
+    uint64_t experts = 0;
+    struct err ignored = {0};
+
+    if (said && t != d)
+        return fail(err, E_FORMAT, "%s: is of the family %s, the target %s of %s", donor->source->path,
+                    d->name, target->source->path, t->name);
+    (void)hparams_eval(&target->hp, "E", &experts, &ignored);
+    if (donor->head.nexpert == experts)
+        return OK;
+    if (experts == 0)
+        return fail(err, E_FORMAT, "%s: its head has %" PRIu64 " experts, the target %s is dense",
+                    donor->source->path, donor->head.nexpert, target->source->path);
+    if (donor->head.nexpert == 0)
+        return fail(err, E_FORMAT, "%s: its head is dense, the target %s has %" PRIu64 " experts",
+                    donor->source->path, target->source->path, experts);
+    return fail(err, E_FORMAT, "%s: its head has %" PRIu64 " experts, the target %s has %" PRIu64,
+                donor->source->path, donor->head.nexpert, target->source->path, experts);
+}
+
+static enum status check_shape(const struct mtp_status *target, const struct mtp_status *donor,
+                               const struct head_tensor *h, struct err *err)
+{
+    uint64_t want[TENSOR_MAX_RANK];
+    uint32_t rank;
+    const struct tensor *t = h->tensor;
+    char have_text[SHAPE_TEXT_MAX], want_text[SHAPE_TEXT_MAX], reason[HPARAMS_TEXT_MAX];
+    enum status s = hparams_shape(&target->hp, h->match.rule->shape, want, &rank, err);
+
+    if (s != OK || (rank == t->rank && memcmp(want, t->shape, rank * sizeof want[0]) == 0))
+        return s;
+    return fail(err, E_FORMAT, "%s: tensor %s: shape=%s: the target %s makes it %s (%s)",
+                donor->source->files[t->file].path, t->name, shape_text(t->shape, t->rank, have_text),
+                target->source->path, shape_text(want, rank, want_text),
+                hparams_describe(&target->hp, h->match.rule->shape, reason));
+}
+
+/* What the head was trained to answer with: the same words, and the same kind of output matrix. */
+static enum status check_vocabulary(const struct mtp_status *target, const struct mtp_status *donor,
+                                    struct err *err)
+{
+    struct err ignored = {0};
+    uint64_t words, theirs;
+    bool tied, theirs_tied;
+
+    if (!donor->hp.arch)
+        return OK;
+    if (hparams_eval(&target->hp, "V", &words, &ignored) == OK &&
+        hparams_eval(&donor->hp, "V", &theirs, &ignored) == OK && words != theirs)
+        return fail(err, E_FORMAT, "%s: vocab_size=%" PRIu64 ", the target %s has %" PRIu64,
+                    donor->source->path, theirs, target->source->path, words);
+    if (json_bool(hparams_find(&target->hp, "tie_word_embeddings"), &tied) &&
+        json_bool(hparams_find(&donor->hp, "tie_word_embeddings"), &theirs_tied) && tied != theirs_tied)
+        return fail(
+            err, E_FORMAT,
+            "%s: tie_word_embeddings=%s, the target %s has %s: its head answers through another matrix",
+            donor->source->path, theirs_tied ? "true" : "false", target->source->path,
+            tied ? "true" : "false");
+    return OK;
+}
+
+enum status check_match(const struct mtp_status *target, struct mtp_status *donor, struct err *err)
+{
+    enum status s = check_family(target, donor, err);
+
+    if (s == OK)
+        s = check_vocabulary(target, donor, err);
+    if (s == OK && !donor->hp.arch && donor->head.names != HEAD_BLOCKS) {
+        s = head_read(&donor->head, donor->source, &target->hp, err);
+        if (s == OK)
+            s = check_donor(donor, err);
+    }
+    for (size_t i = 0; i < donor->head.ntensor && s == OK; i++)
+        s = check_shape(target, donor, &donor->head.tensors[i], err);
+    return s;
+}

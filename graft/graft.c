@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "graft/graft.h"
+
+#include "graft/check.h"
+#include "graft/copy.h"
+#include "graft/origin.h"
+#include "graft/promise.h"
+
+#define HEAD_FILE  "model-mtp.safetensors"
+#define INDEX_FILE "model.safetensors.index.json"
+#define CONFIG_MAX (64 * MIB)
+#define INDEX_MAX  (128 * MIB)
+
+struct graft {
+    struct plan *plan;
+    const struct graft_options *o;
+    struct mtp_status target, donor;
+    bool subtract_one; /* the donor's norms are absolute, the target's are not */
+    struct folder folder;
+};
+
+/* ---- norms ---- */
+
+/* Hugging Face's checkpoints have differences from 1: what the donor has becomes that. */
+static enum status settle_norms(struct graft *g, struct err *err)
+{
+    struct norms n;
+    enum norms_encoding encoding = g->o->norms;
+    enum status s = norms_read(&n, g->donor.source, &g->donor.head, err);
+
+    if (s == OK && encoding == NORMS_UNCLEAR) {
+        s = norms_require(&n, g->donor.source->path, err);
+        encoding = norms_settled(&n);
+    }
+    g->subtract_one = encoding == NORMS_ABSOLUTE;
+    if (s == OK && g->subtract_one)
+        s = notes_add(&g->plan->notes, err, "%s: its norms are absolute: stored as differences from 1",
+                      g->donor.source->path);
+    return s;
+}
+
+/* ---- the head's tensors ---- */
+
+/* The type of the target's embeddings: what a head from blocks of numbers is stored in. */
+static enum dtype target_type(const struct graft *g)
+{
+    const struct source *s = g->target.source;
+
+    for (size_t i = 0; i < s->ntensor; i++) {
+        enum dtype t = s->tensors[i].dtype;
+        struct name_match m;
+
+        if (name_match_text(&g->target.hp, s->tensors[i].name, &m) == NAME_KNOWN &&
+            m.rule->scope == SCOPE_MODEL && strcmp(m.rule->gguf, "token_embd.weight") == 0)
+            return t == DT_F32 || t == DT_F16 ? t : DT_BF16;
+    }
+    return DT_BF16;
+}
+
+static enum status add_head(struct graft *g, struct err *err)
+{
+    struct head_copy copy = {
+        .plan = g->plan,
+        .source = g->donor.source,
+        .head = &g->donor.head,
+        .type = g->o->type,
+        .subtract_one = g->subtract_one,
+    };
+
+    if (copy.type == DT_COUNT && copy.head->names == HEAD_BLOCKS)
+        copy.type = target_type(g);
+    enum status s = head_copy_steps(&copy, err);
+    return s == OK ? folder_add_shard(&g->folder, HEAD_FILE, g->plan->nstep, err) : s;
+}
+
+/* ---- the target's files ---- */
+
+/* Tensors of a file of the target that belong to the head it has. */
+static bool is_of_head(const struct head *h, const struct tensor *t)
+{
+    for (size_t i = 0; i < h->ntensor; i++)
+        if (h->tensors[i].tensor == t)
+            return true;
+    for (size_t i = 0; i < h->nunknown; i++)
+        if (h->unknown[i] == t)
+            return true;
+    return false;
+}
+
+/* The shard without the head that lies in it. */
+static enum status rewrite_shard(struct graft *g, uint32_t file, const char *name, struct err *err)
+{
+    const struct source *s = g->target.source;
+    size_t before = g->plan->nstep;
+    enum status st = OK;
+
+    for (size_t i = 0; i < s->ntensor && st == OK; i++)
+        if (s->tensors[i].file == file && !is_of_head(&g->target.head, &s->tensors[i]))
+            st = copy_tensor(g->plan, s, &s->tensors[i], s->tensors[i].name, err);
+    g->folder.metadata = s->st_meta.n ? &s->st_meta : NULL;
+    return st == OK ? folder_add_shard(&g->folder, name, g->plan->nstep - before, err) : st;
+}
+
+/* One file of the target: carried over, or, where a head lies in it that is replaced, without that. */
+static enum status add_shard(struct graft *g, uint32_t file, struct err *err)
+{
+    const struct source *s = g->target.source;
+    struct slice base = path_base(s->files[file].path);
+    const char *name = arena_strndup(&g->plan->arena, base.p, base.n);
+    size_t nhead = 0, nother = 0;
+
+    if (!name)
+        return fail_nomem(err);
+    for (size_t i = 0; i < s->ntensor; i++) {
+        bool of_head = s->tensors[i].file == file && is_of_head(&g->target.head, &s->tensors[i]);
+
+        nhead += of_head;
+        nother += s->tensors[i].file == file && !of_head;
+    }
+    if (nhead == 0 && strcmp(name, HEAD_FILE) == 0)
+        return fail(err, E_USAGE, "%s: holds tensors that are no head: that name is needed for the head",
+                    s->files[file].path);
+    if (nhead == 0)
+        return folder_carry_shard(&g->folder, name, s, file, g->o->link, err);
+    if (nother > 0)
+        return rewrite_shard(g, file, name, err);
+    if (!g->o->out && strcmp(name, HEAD_FILE) != 0)
+        return notes_add(&g->plan->notes, err, "%s: is no part of the model any more; remove it",
+                         s->files[file].path);
+    return OK;
+}
+
+static bool is_side_car(const struct graft *g, const char *name)
+{
+    return strcmp(name, HEAD_FILE) == 0 || (g->target.side_car && strcmp(name, g->target.side_car) == 0);
+}
+
+/* Weights that lie in the folder without being in the index go along. */
+static enum status add_unlisted(struct graft *g, struct err *err)
+{
+    struct source *s = g->target.source;
+    enum status st = OK;
+
+    for (size_t i = 0; i < s->nunlisted && st == OK; i++) {
+        const char *from = source_beside(s, s->unlisted[i]);
+
+        if (from && !is_side_car(g, s->unlisted[i]))
+            st = folder_add_copy(&g->folder, s->unlisted[i], from, g->o->link, err);
+    }
+    return st;
+}
+
+static enum status add_config(struct graft *g, struct err *err)
+{
+    const char *path = source_beside(g->target.source, "config.json");
+    struct promise promise;
+    struct buf text;
+    size_t before = g->plan->notes.n;
+
+    buf_init(&text, CONFIG_MAX);
+    enum status s = promise_read(&promise, g->target.source, err);
+    if (s == OK)
+        s = path ? file_load(path, &text, err) : fail_nomem(err);
+    if (s == OK)
+        s = promise_edit(&text, &promise, g->donor.head.nlayer, &g->plan->notes, err);
+    if (s == OK && (g->o->out || g->plan->notes.n > before))
+        s = folder_add_text(&g->folder, "config.json", text.p, text.n, err);
+    buf_free(&text);
+    return s;
+}
+
+static enum status add_files(struct graft *g, struct err *err)
+{
+    enum status s = add_config(g, err);
+
+    for (uint32_t i = 0; i < g->target.source->nfile && s == OK; i++)
+        s = add_shard(g, i, err);
+    if (s == OK && g->o->out)
+        s = add_unlisted(g, err);
+    if (s == OK)
+        s = origin_licences(&g->folder, g->target.source, g->donor.source, err);
+    if (s == OK && g->o->out)
+        s = folder_add_beside(&g->folder, g->target.source, g->o->link, err);
+    return s;
+}
+
+/* What is read is not written over; a target in place is, but only when all is ready. */
+static enum status add_inputs(struct graft *g, struct err *err)
+{
+    const struct source *read[] = {g->donor.source, g->o->out ? g->target.source : NULL};
+    enum status s = OK;
+
+    for (size_t k = 0; k < ARRAY_LEN(read); k++)
+        for (size_t i = 0; read[k] && i < read[k]->nfile && s == OK; i++)
+            s = plan_add_input(g->plan, read[k]->files[i].path, err);
+    return s;
+}
+
+static enum status load_index(const struct graft *g, struct json **index, struct err *err)
+{
+    const char *path = source_beside(g->target.source, INDEX_FILE);
+
+    return path ? json_load(path, INDEX_MAX, index, err) : OK;
+}
+
+static enum status plan_folder(struct graft *g, const struct meta *metadata, struct err *err)
+{
+    struct json *index = NULL;
+    enum status s = load_index(g, &index, err);
+
+    g->folder = (struct folder){
+        .plan = g->plan,
+        .path = g->o->out ? g->o->out : g->target.source->path,
+        .in_place = !g->o->out,
+        .metadata = metadata,
+        .order = FOLDER_BY_TYPE,
+        .metadata_of_index = json_get(index, "metadata"),
+    };
+    if (s == OK)
+        s = add_head(g, err);
+    if (s == OK)
+        s = add_files(g, err);
+    if (s == OK)
+        s = add_inputs(g, err);
+    if (s == OK)
+        s = folder_lay_out(&g->folder, err);
+    json_free(index);
+    return s;
+}
+
+/* ---- all ---- */
+
+static enum status check_all(struct graft *g, struct err *err)
+{
+    enum status s = check_target(&g->target, g->o->replace, err);
+
+    if (s == OK)
+        s = check_donor(&g->donor, err);
+    if (s == OK)
+        s = check_match(&g->target, &g->donor, err);
+    return s == OK ? settle_norms(g, err) : s;
+}
+
+enum status graft_folder(struct plan *plan, struct source *target, struct source *donor,
+                         const struct graft_options *o, struct err *err)
+{
+    struct graft g = {.plan = plan, .o = o};
+    struct meta metadata;
+
+    if (path_same(target->path, donor->path))
+        return fail(err, E_USAGE, "%s: is target and donor at once", target->path);
+    enum status s = mtp_status_locate(&g.target, target, err);
+    if (s == OK)
+        s = mtp_status_locate(&g.donor, donor, err);
+    if (s == OK)
+        s = check_all(&g, err);
+    if (s != OK)
+        return s;
+    meta_init(&metadata, &plan->arena);
+    s = origin_metadata(&metadata, donor, &g.donor.head, err);
+    if (s == OK)
+        s = plan_folder(&g, &metadata, err);
+    meta_free(&metadata);
+    return s;
+}
+
+enum status graft_extract(struct plan *plan, struct source *source, const char *out, struct err *err)
+{
+    struct folder f = {.plan = plan, .path = out, .order = FOLDER_BY_TYPE};
+    struct mtp_status st;
+    struct meta metadata;
+
+    meta_init(&metadata, &plan->arena);
+    f.metadata = &metadata;
+    if (source->kind == SOURCE_GGUF)
+        return fail(err, E_UNSUPPORTED, "%s: is a GGUF file: graft takes its head as it is", source->path);
+    enum status s = mtp_status_locate(&st, source, err);
+    if (s == OK)
+        s = check_donor(&st, err);
+    struct head_copy copy = {.plan = plan, .source = source, .head = &st.head, .type = DT_COUNT};
+    if (s == OK)
+        s = head_copy_steps(&copy, err);
+    if (s == OK)
+        s = origin_metadata(&metadata, source, &st.head, err);
+    for (size_t i = 0; i < source->nfile && s == OK; i++)
+        s = plan_add_input(plan, source->files[i].path, err);
+    if (s == OK)
+        s = folder_lay_out_file(&f, err);
+    meta_free(&metadata);
+    return s;
+}
