@@ -445,6 +445,19 @@ bool head_is_complete(const struct head *h)
     return h->names != HEAD_NONE && h->arch && h->nmissing == 0 && h->nunknown == 0 && !mixed;
 }
 
+void head_spell(const struct head *h, const struct name_match *m, char out[NAME_MAX_LEN])
+{
+    struct name_match in_file = {m->rule, h->first_block + m->block, m->expert};
+
+    if (h->names == HEAD_BLOCKS) {
+        name_gguf(&h->hp, &in_file, m->rule->gguf, out);
+        return;
+    }
+    name_source(&h->hp, m, out);
+    if (h->names == HEAD_BARE)
+        memmove(out, out + strlen(HEAD_PREFIX), strlen(out) + 1 - strlen(HEAD_PREFIX));
+}
+
 const char *head_missing_text(const struct head *h, char out[HEAD_TEXT_MAX])
 {
     const struct name_match *before = NULL;
@@ -457,7 +470,7 @@ const char *head_missing_text(const struct head *h, char out[HEAD_TEXT_MAX])
         bool goes_on = numbered && before && before->rule == m->rule && before->block == m->block;
         char name[NAME_MAX_LEN];
 
-        name_source(&h->hp, m, name);
+        head_spell(h, m, name);
         if (goes_on)
             w += (size_t)snprintf(out + w, HEAD_TEXT_MAX - w, ", %" PRIu64, m->expert);
         else if (numbered)

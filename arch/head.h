@@ -62,6 +62,9 @@ enum status head_read(struct head *h, struct source *s, const struct hparams *co
 /* Whether all that the tables ask for is there, once, and nothing else. */
 bool head_is_complete(const struct head *h);
 
+/* The name of a tensor in the head's own spelling, but for wrappers. */
+void head_spell(const struct head *h, const struct name_match *m, char out[NAME_MAX_LEN]);
+
 /* What is missing, as a list of names into out, experts by number: "mtp.norm.weight,
  * mtp.layers.0.mlp.experts.{e}.up_proj.weight of experts 3, 7"; returns out. */
 #define HEAD_TEXT_MAX 1024

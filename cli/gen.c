@@ -133,7 +133,7 @@ void gen_overview(struct buf *out)
 
 void gen_help(struct buf *out, const struct cmd *c)
 {
-    buf_printf(out, "Usage: scion %s [OPTION]... %s\n\n", c->name, c->args);
+    buf_printf(out, "Usage: scion %s [OPTION]...%s%s\n\n", c->name, *c->args ? " " : "", c->args);
     for (const char *const *p = c->spec->about; *p; p++) {
         if (p != c->spec->about)
             buf_add_char(out, '\n');
@@ -301,8 +301,8 @@ void gen_markdown(struct buf *out)
                      "## scion\n\n`scion COMMAND [OPTION]... [ARGUMENT]...`\n\n");
     add_markdown_options(out, main_opts);
     for (const struct cmd *c = cmds; c->name; c++) {
-        buf_printf(out, "\n## scion %s\n\n`scion %s [OPTION]... %s`: %s.\n\n", c->name, c->name, c->args,
-                   c->summary);
+        buf_printf(out, "\n## scion %s\n\n`scion %s [OPTION]...%s%s`: %s.\n\n", c->name, c->name,
+                   *c->args ? " " : "", c->args, c->summary);
         for (const char *const *p = c->spec->about; *p; p++) {
             add_wrapped(out, *p, 0, 0);
             buf_add_char(out, '\n');

@@ -96,6 +96,7 @@ static void add_files(struct buf *out, const struct mtp_status *st)
 static void add_found(struct buf *out, const struct mtp_status *st)
 {
     const struct head *h = &st->head;
+    size_t n = h->ntensor + h->nunknown;
     char missing[HEAD_TEXT_MAX];
 
     add_label(out, "found");
@@ -107,8 +108,8 @@ static void add_found(struct buf *out, const struct mtp_status *st)
         buf_printf(out, "%" PRIu64 " tensors behind the trunk's layers\n", st->appended);
         return;
     }
-    buf_printf(out, "%" PRIu64 " layer%s, %zu tensors", h->nlayer, h->nlayer == 1 ? "" : "s",
-               h->ntensor + h->nunknown);
+    buf_printf(out, "%" PRIu64 " layer%s, %zu tensor%s", h->nlayer, h->nlayer == 1 ? "" : "s", n,
+               n == 1 ? "" : "s");
     if (h->arch)
         buf_add_str(out, head_is_complete(h) ? ", complete" : ", not complete");
     add_files(out, st);
@@ -240,7 +241,7 @@ static void put_missing(struct json_writer *w, const struct head *h)
     json_put_key(w, "missing");
     json_open(w, '[');
     for (size_t i = 0; i < h->nmissing; i++) {
-        name_source(&h->hp, &h->missing[i], name);
+        head_spell(h, &h->missing[i], name);
         json_put_str(w, name);
     }
     json_close(w, ']');
