@@ -21,7 +21,7 @@ static enum status add_source(struct plan *plan, const struct source *s, const s
     struct plan_source src = {
         .name = t->name,
         .dtype = t->dtype,
-        .codec = moves ? &codec_move : codec_find(t->dtype),
+        .codec = codec_find(t->dtype),
         .span = {{s->files[t->file].file, t->off}},
     };
 
@@ -38,7 +38,7 @@ static enum status add_piece(struct plan *plan, const struct source *s, const st
                              struct err *err)
 {
     bool moves = p->type == p->t->dtype && !p->subtract_one;
-    struct plan_sink sink = {.dtype = p->type, .codec = moves ? &codec_move : codec_find(p->type)};
+    struct plan_sink sink = {.dtype = p->type, .codec = moves ? &plan_verbatim : codec_find(p->type)};
     const char *name = arena_strdup(&plan->arena, p->name);
     struct plan_step *step;
     uint32_t source;

@@ -230,6 +230,21 @@ static enum status plan_folder(struct graft *g, const struct meta *metadata, str
 
 /* ---- all ---- */
 
+/* Of a quantized target, the head is what is not: its loader has to know. */
+static enum status note_quantized(struct graft *g, struct err *err)
+{
+    const struct json *q = hparams_find(&g->target.hp, "quantization_config");
+    const char *method = json_str(json_get(q, "quant_method"));
+
+    if (!q || json_kind(q) != JSON_K_OBJECT)
+        return OK;
+    return notes_add(
+        &g->plan->notes, err,
+        "%s: is quantized (quantization_config, %s), the head is not: some loaders must be told to "
+        "leave mtp.* as it is",
+        g->target.source->path, method ? method : "of an unnamed method");
+}
+
 static enum status check_all(struct graft *g, struct err *err)
 {
     enum status s = check_target(&g->target, g->o->replace, err);
@@ -238,7 +253,9 @@ static enum status check_all(struct graft *g, struct err *err)
         s = check_donor(&g->donor, err);
     if (s == OK)
         s = check_match(&g->target, &g->donor, err);
-    return s == OK ? settle_norms(g, err) : s;
+    if (s == OK)
+        s = settle_norms(g, err);
+    return s == OK ? note_quantized(g, err) : s;
 }
 
 enum status graft_folder(struct plan *plan, struct source *target, struct source *donor,
