@@ -60,9 +60,9 @@ enum status folder_add_shard(struct folder *f, const char *name, size_t nstep, s
 
 /* Makes the outputs, with every header and offset. Steps that belong to no shard are cut into
  * model-00001-of-0000N.safetensors, a new one where a step would take it over the limit (the rule of mlx_lm
- * and transformers); a single one is model.safetensors. Sorts the steps of each shard. Without any shard there
- * is no index either. E_FORMAT for a tensor or file that is there twice, E_UNSUPPORTED for what safetensors
- * cannot hold. */
+ * and transformers); a single one is model.safetensors. Sorts the steps of each shard. Without any shard
+ * there is no index either. E_FORMAT for a tensor or file that is there twice, E_UNSUPPORTED for what
+ * safetensors cannot hold. */
 enum status folder_lay_out(struct folder *f, struct err *err);
 
 /* Instead of it: all steps as one safetensors file, whose path is f->path; no folder is made. */

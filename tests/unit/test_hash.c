@@ -83,6 +83,18 @@ static void test_sha256(void **state)
     assert_string_equal(hex, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
     sha256_hex("abc", 3, hex);
     assert_string_equal(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+
+    struct sha256 *pieces = sha256_new();
+    assert_non_null(pieces);
+    for (int round = 0; round < 2; round++) { /* the end starts anew */
+        char again[SHA256_HEX];
+
+        sha256_add(pieces, "a", 1);
+        sha256_add(pieces, "bc", 2);
+        sha256_end(pieces, again);
+        assert_string_equal(again, hex);
+    }
+    sha256_free(pieces);
 }
 
 static void test_versions(void **state)

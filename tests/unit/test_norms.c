@@ -29,12 +29,15 @@ static int remove_dir(void **state)
     return rmdir(dir);
 }
 
-/* In this order everywhere: q and k, the two of the layer, those of the embedding and of the hidden state, the
- * last one. */
+/* In this order everywhere: q and k, the two of the layer, those of the embedding and of the hidden state,
+ * the last one. */
 static const char *const names[] = {
-    "mtp.layers.0.self_attn.q_norm.weight", "mtp.layers.0.self_attn.k_norm.weight",
-    "mtp.layers.0.input_layernorm.weight",  "mtp.layers.0.post_attention_layernorm.weight",
-    "mtp.pre_fc_norm_embedding.weight",     "mtp.pre_fc_norm_hidden.weight",
+    "mtp.layers.0.self_attn.q_norm.weight",
+    "mtp.layers.0.self_attn.k_norm.weight",
+    "mtp.layers.0.input_layernorm.weight",
+    "mtp.layers.0.post_attention_layernorm.weight",
+    "mtp.pre_fc_norm_embedding.weight",
+    "mtp.pre_fc_norm_hidden.weight",
     "mtp.norm.weight",
 };
 #define N ARRAY_LEN(names)
@@ -48,7 +51,8 @@ static void write_head(const double mean[N])
     struct err err = {0};
 
     for (size_t i = 0; i < N; i++)
-        entries[i] = (struct st_entry){.name = names[i], .dtype = DT_F32, .rank = 1, .shape = shape, .nbytes = 16};
+        entries[i] =
+            (struct st_entry){.name = names[i], .dtype = DT_F32, .rank = 1, .shape = shape, .nbytes = 16};
     buf_init(&b, MIB);
     assert_int_equal(st_header(entries, N, NULL, &b, &err), OK);
     for (size_t i = 0; i < N; i++) {
@@ -83,7 +87,11 @@ static const struct norms_case cases[] = {
     {{1, 1, 0, 0, 0, 0, 1}, NULL, NORMS_MIXED, NORMS_MIXED, "two ways"},
     {{1, 1, 1, 1, 1, 0, 1}, "{\"mtp_norm_encoding\": \"absolute\"}", NORMS_MIXED, NORMS_MIXED, "two ways"},
     /* values that tell nothing: the sentence has both means */
-    {{0.92, 0.92, 0.5, 0.6, 0.5, 0.6, 1}, NULL, NORMS_UNCLEAR, NORMS_UNCLEAR, "0.920 (q_norm, k_norm) and 0.550"},
+    {{0.92, 0.92, 0.5, 0.6, 0.5, 0.6, 1},
+     NULL,
+     NORMS_UNCLEAR,
+     NORMS_UNCLEAR,
+     "0.920 (q_norm, k_norm) and 0.550"},
     {{0.92, 0.92, 0.5, 0.6, 0.5, 0.6, 1},
      "{\"mtplx_mtp_norm_encoding\": \"delta\"}",
      NORMS_UNCLEAR,
@@ -121,7 +129,8 @@ static void test_cases(void **state)
         write_head(c->mean);
         assert_int_equal(source_open(&s, path, &err), OK);
         if (c->config)
-            assert_int_equal(json_parse(c->config, strlen(c->config), "config.json", false, &s->config, &err), OK);
+            assert_int_equal(json_parse(c->config, strlen(c->config), "config.json", false, &s->config, &err),
+                             OK);
         assert_int_equal(head_read(&head, s, NULL, &err), OK);
         assert_int_equal(norms_read(&norms, s, &head, &err), OK);
         assert_int_equal(norms.n, N);

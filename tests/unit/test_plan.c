@@ -363,6 +363,8 @@ static void test_ops(void **state)
     (void)state;
     op_apply(OP_ADD_ONE, x, 3);
     assert_true(x[0] == 1.0f && x[1] == 2.0f && x[2] == -2.5f && x[3] == 0x1.002p+0f);
+    op_apply(OP_SUB_ONE, x, 2);
+    assert_true(x[0] == 0.0f && x[1] == 1.0f && x[2] == -2.5f);
     op_apply(OP_ROUND_F16, x, 5);
     assert_true(x[2] == -2.5f && x[3] == 1.0f && x[4] > 1e38f);
     x[0] = 0.0f;
