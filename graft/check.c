@@ -117,6 +117,19 @@ static enum status check_family(const struct mtp_status *target, const struct mt
                 donor->source->path, donor->head.nexpert, target->source->path, experts);
 }
 
+/* GGUF knows no leading dimensions of 1. */
+static bool same_shape(const uint64_t *a, uint32_t a_rank, const struct tensor *t, bool gguf)
+{
+    const uint64_t *b = t->shape;
+    uint32_t b_rank = t->rank;
+
+    for (; gguf && a_rank > 0 && *a == 1; a++)
+        a_rank--;
+    for (; gguf && b_rank > 0 && *b == 1; b++)
+        b_rank--;
+    return a_rank == b_rank && memcmp(a, b, a_rank * sizeof *a) == 0;
+}
+
 static enum status check_shape(const struct mtp_status *target, const struct mtp_status *donor,
                                const struct head_tensor *h, struct err *err)
 {
@@ -126,7 +139,7 @@ static enum status check_shape(const struct mtp_status *target, const struct mtp
     char have_text[SHAPE_TEXT_MAX], want_text[SHAPE_TEXT_MAX], reason[HPARAMS_TEXT_MAX];
     enum status s = hparams_shape(&target->hp, h->match.rule->shape, want, &rank, err);
 
-    if (s != OK || (rank == t->rank && memcmp(want, t->shape, rank * sizeof want[0]) == 0))
+    if (s != OK || same_shape(want, rank, t, donor->head.names == HEAD_BLOCKS))
         return s;
     return fail(err, E_FORMAT, "%s: tensor %s: shape=%s: the target %s makes it %s (%s)",
                 donor->source->files[t->file].path, t->name, shape_text(t->shape, t->rank, have_text),

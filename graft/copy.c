@@ -80,21 +80,18 @@ static enum status add_experts(const struct head_copy *c, const struct head_tens
                                const struct piece *stack, struct err *err)
 {
     struct name_match m = {numbered_rule(c->head->arch, h->match.rule), h->match.block, 0};
-    const struct tensor *t = h->tensor;
     char name[NAME_MAX_LEN];
     enum status s = OK;
     uint64_t nelem = 0;
 
-    require(m.rule);
-    if (t->rank < 2 || !shape_nelem(t->shape + 1, t->rank - 1, &nelem))
-        return fail(err, E_FORMAT, "%s: tensor %s: is no stack of matrices", c->source->path, t->name);
-    for (; m.expert < t->shape[0] && s == OK; m.expert++) {
+    require(m.rule && shape_nelem(stack->shape + 1, stack->rank - 1, &nelem));
+    for (; m.expert < stack->shape[0] && s == OK; m.expert++) {
         struct piece p = *stack;
 
         name_source(&c->head->hp, &m, name);
         p.name = name;
-        p.rank = t->rank - 1;
-        p.shape = t->shape + 1;
+        p.rank = stack->rank - 1;
+        p.shape = stack->shape + 1;
         p.first = m.expert * nelem;
         s = add_piece(c->plan, c->source, &p, err);
     }
@@ -114,7 +111,15 @@ static enum status add_head_tensor(const struct head_copy *c, const struct head_
         .subtract_one = is_norm && c->subtract_one,
     };
     char name[NAME_MAX_LEN];
+    uint64_t shape[TENSOR_MAX_RANK];
 
+    if (in_blocks) {
+        enum status s = hparams_shape(c->hp, h->match.rule->shape, shape, &p.rank, err);
+
+        if (s != OK)
+            return s;
+        p.shape = shape;
+    }
     if (in_blocks && (h->match.rule->flags & RULE_STACKED))
         return add_experts(c, h, &p, err);
     if (in_blocks)

@@ -9,8 +9,10 @@ struct head_copy {
     struct plan *plan;
     const struct source *source; /* must outlive the plan */
     const struct head *head;
-    enum dtype type;   /* of the written tensors; DT_COUNT: each keeps its own, and its bytes */
-    bool subtract_one; /* absolute norms become differences from 1 */
+    const struct hparams *hp; /* of the model that gets it; tensors from a GGUF file have been checked against
+                                 its shapes, and get them back where that left out a dimension of 1 */
+    enum dtype type;          /* of the written tensors; DT_COUNT: each keeps its own, and its bytes */
+    bool subtract_one;        /* absolute norms become differences from 1 */
 };
 
 /* Adds a step with one sink for every tensor of the head, named "mtp." whatever the source calls it. Stacked

@@ -63,6 +63,7 @@ static enum status add_head(struct graft *g, struct err *err)
         .plan = g->plan,
         .source = g->donor.source,
         .head = &g->donor.head,
+        .hp = &g->target.hp,
         .type = g->o->type,
         .subtract_one = g->subtract_one,
     };

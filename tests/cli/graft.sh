@@ -75,6 +75,12 @@ edit_header bare.safetensors 's/"mtp\./"/g'
 graft target-dense bare.safetensors -q -o of-bare
 "$SCION" convert -q --name x of-bare -f -o y.gguf && cmp y.gguf dense.gguf && echo "the same"
 
+echo "== a quantized GGUF file, whose shapes lack leading ones"
+"$SCION" convert -q donor-moe -o q.gguf --type Q4_0 --tensor-type 'exps|shexp=bf16'
+graft target-moe q.gguf -o of-quantized
+"$SCION" mtp status of-quantized | grep -E 'found|types'
+run "$SCION" convert -q of-quantized -o z.gguf
+
 echo "== licences"
 echo donor >donor-dense/LICENSE
 echo notice >donor-dense/NOTICE.txt
