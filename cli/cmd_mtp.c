@@ -138,7 +138,8 @@ static enum status normalize(const struct options *o, struct source *source, str
 
 static enum status extract(const struct options *o, struct source *source, struct err *err)
 {
-    struct convert_options head = {.out = o->out, .type = DT_COUNT, .mtp = MTP_ONLY};
+    const struct convert_rung rung = {.out = o->out, .type = DT_COUNT, .mtp = MTP_ONLY};
+    const struct convert_options head = {.rungs = &rung, .nrung = 1};
     struct plan plan;
 
     if (!o->out || o->in_place)
