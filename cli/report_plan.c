@@ -267,6 +267,8 @@ void report_plan_json(struct buf *out, const struct plan *p, const struct exec_m
     put_tensors(&w, p);
     put_u64(&w, "n_tensors", totals.ntensor);
     put_u64(&w, "tensor_bytes", totals.nbytes);
+    json_put_key(&w, "bits_per_weight");
+    json_put_f64(&w, report_bits_per_weight(&totals));
     report_types_json(&w, &totals);
     put_dropped(&w, p);
     put_u64(&w, "bytes_read", plan_bytes_read(p));

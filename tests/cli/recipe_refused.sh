@@ -7,7 +7,7 @@ run "$SCION" recipe show
 run "$SCION" recipe list Q4_K_M
 run "$SCION" recipe lists
 run "$SCION" recipe show Q4_KM
-run "$SCION" recipe show NVFP4
+run "$SCION" recipe show W4A16
 printf 'default q4_k\nattn_v layer<1/8 q8_0\n' >a.recipe
 run "$SCION" recipe show a.recipe
 printf 'default q4_k\n\nattn_v place<1/8 sprad -> q8_0\n' >a.recipe
