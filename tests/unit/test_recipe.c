@@ -264,12 +264,56 @@ static void test_fixed(void **state)
     }
 }
 
+/* ---- a recipe of scion's own ---- */
+
+static void test_nvfp4(void **state)
+{
+    static const struct {
+        const char *name;
+        uint64_t columns;
+        enum dtype type;
+    } cases[] = {
+        {"output.weight", 256, DT_Q8_0},
+        {"token_embd.weight", 256, DT_Q8_0},
+        {"blk.0.attn_v.weight", 256, DT_Q8_0},
+        {"blk.0.attn_k.weight", 64, DT_Q8_0},
+        {"blk.0.attn_qkv.weight", 256, DT_NVFP4},
+        {"blk.0.attn_q.weight", 256, DT_NVFP4},
+        {"blk.0.ssm_alpha.weight", 256, DT_Q8_0},
+        {"blk.0.ssm_ba.weight", 256, DT_Q8_0},
+        {"blk.0.ssm_out.weight", 256, DT_NVFP4},
+        {"blk.0.ffn_down.weight", 192, DT_NVFP4},
+        {"blk.0.ffn_up.weight", 96, DT_BF16},
+        {"blk.0.attn_v.weight", 96, DT_BF16},
+        {"blk.0.ffn_gate_inp.weight", 256, DT_F32},
+        {"blk.1.ffn_up.weight", 256, DT_BF16},
+        {"blk.1.attn_v.weight", 256, DT_BF16},
+        {"blk.1.nextn.eh_proj.weight", 256, DT_BF16},
+        {"blk.1.attn_norm.weight", 256, DT_F32},
+    };
+    struct setup *s = setup_new();
+
+    (void)state;
+    s->model.arch = "qwen35";
+    s->model.n_layer_all = 2;
+    s->model.n_layer_mtp = 1;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        add(s, cases[i].name, 2, (const uint64_t[]){4, cases[i].columns}, DT_F32);
+    load(s, "nvfp4");
+    must_decide(s);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        if (s->choice[i].type != cases[i].type)
+            fail_msg("%s is %s", cases[i].name, dtype_name(s->choice[i].type));
+    setup_free(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_files_of_llama_quantize),
         cmocka_unit_test(test_choices_of_llama_cpp),
         cmocka_unit_test(test_fixed),
+        cmocka_unit_test(test_nvfp4),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

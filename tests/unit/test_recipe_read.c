@@ -17,7 +17,7 @@ static void for_each_recipe(void (*check)(const struct recipe *r))
 
     arena_init(&a, 0);
     assert_int_equal(recipe_names(&a, &names, &n, &err), OK);
-    assert_int_equal(n, 36); // llama-quantize's 35 and COPY
+    assert_int_equal(n, 37); // llama-quantize's 35, COPY and NVFP4
     for (size_t i = 0; i < n; i++) {
         struct recipe *r;
 
@@ -50,6 +50,7 @@ static const struct {
     {"IQ2_M", 29, DT_IQ2_S},     {"IQ3_XXS", 23, DT_IQ3_XXS}, {"IQ3_XS", 22, DT_IQ3_S},
     {"IQ3_S", 26, DT_IQ3_S},     {"IQ3_M", 27, DT_IQ3_S},     {"IQ4_NL", 25, DT_IQ4_NL},
     {"IQ4_XS", 30, DT_IQ4_XS},   {"TQ1_0", 36, DT_TQ1_0},     {"TQ2_0", 37, DT_TQ2_0},
+    {"NVFP4", 39, DT_NVFP4}, // llama.cpp has the number, but makes none
 };
 
 static void check_builtin(const struct recipe *r)
@@ -64,13 +65,13 @@ static void check_builtin(const struct recipe *r)
         assert_non_null(r->about);
         return;
     }
-    fail_msg("%s is no file type of llama-quantize", r->name);
+    fail_msg("%s is no file type of llama.cpp", r->name);
 }
 
 static void test_builtin(void **state)
 {
     (void)state;
-    assert_int_equal(ARRAY_LEN(builtin), 36);
+    assert_int_equal(ARRAY_LEN(builtin), 37);
     for_each_recipe(check_builtin);
 }
 
@@ -94,7 +95,7 @@ static void test_names(void **state)
     assert_int_equal(recipe_load(&r, "Q4_KM", &err), E_USAGE);
     assert_string_equal(err.text, "no recipe or file is called \"Q4_KM\"; did you mean \"Q4_K_M\"?");
     assert_int_equal(recipe_load(&r, "output-q6", &err), E_USAGE); // a group
-    assert_int_equal(recipe_load(&r, "NVFP4", &err), E_USAGE);
+    assert_int_equal(recipe_load(&r, "W4A16", &err), E_USAGE);
     assert_int_equal(recipe_load(&r, "something else", &err), E_USAGE);
     assert_string_equal(
         err.text, "no recipe or file is called \"something else\"; \"scion recipe list\" names the recipes");
