@@ -78,7 +78,8 @@ static const struct tensor_part qkvz_parts[] = {
     {"attn_gate.weight", {{"NK", "2*DK+2*R*DV", "2*DK+R*DV", "R*DV"}}},
     {0},
 };
-static const struct tensor_form split_qkvz = {.name = "split q, k, v and z", .parts = qkvz_parts};
+static const struct tensor_form split_qkvz = {
+    .name = "split q, k, v and z", .parts = qkvz_parts, .undivided = "ssm_in.weight"};
 
 /* ---- tensors ---- */
 

@@ -14,8 +14,30 @@ struct expert_group {
     struct expert_rule {
         const struct tensor_rule *rule;
         const struct tensor **tensor; /* [nexpert]; NULL: not met yet */
-    } rules[3];                       /* in table order */
+        uint64_t nseen;
+        bool emitted;
+    } rules[3]; /* in table order */
 };
+
+/* What becomes of a weight that is stored in several tensors. */
+enum packed_fate {
+    PACKED_STAYS,  /* NVFP4 in the output too */
+    PACKED_HEAD,   /* floats, as all below: of the multi-token-prediction head */
+    PACKED_ROWS,   /* its rows are no whole blocks */
+    PACKED_SCALE,  /* it has a scale that the runtime would not read */
+    PACKED_FLOAT8, /* was not NVFP4, but floats of 8 bits with one scale */
+};
+
+struct packed {
+    struct tensor weight; /* as the model's tensor: its name, shape, and a type for codes and scales */
+    const struct tensor *codes, *fine;
+    float scale, input_scale; /* of the whole tensor */
+    enum packed_fate fate;
+};
+
+/* In builder.packed_of: not stored in parts; a part of another tensor. */
+#define PACKED_NONE UINT32_MAX
+#define PACKED_PART (UINT32_MAX - 1)
 
 /* What files with one head mode have in common: their tensors, in the plan's steps, and their metadata but
  * for what their types change. */
@@ -32,8 +54,13 @@ struct builder {
     struct map left_out; /* output names of tensors that the head mode leaves out */
     size_t *steps;       /* of the plan, in the files' order; in the plan's arena */
     size_t nstep;
-    size_t nearlier;     /* steps of the plan that were there before */
-    const char *unknown; /* the first unknown tensor, and how many there are */
+    size_t nearlier;           /* steps of the plan that were there before */
+    bool nvfp4, nvfp4_inverse; /* the source is NVFP4; with scales to divide by */
+    struct packed *packed;
+    size_t npacked;
+    uint32_t *packed_of; /* of each source tensor: index into packed, or one of the above; NULL: not NVFP4 */
+    struct map packed_names; /* weight names -> index into packed */
+    const char *unknown;     /* the first unknown tensor, and how many there are */
     size_t nunknown;
     struct authorship authorship;
     struct meta meta;
@@ -44,6 +71,10 @@ struct builder {
 /* Adds the steps that a recognised source tensor falls into. */
 enum status emit_tensor(struct builder *b, const struct name_match *m, const struct tensor *t,
                         struct err *err);
+
+/* A new step under the match's GGUF name for `gguf`; two source tensors must not make the same one. */
+enum status emit_step(struct builder *b, const struct name_match *m, const char *gguf,
+                      const struct tensor *shape, struct plan_step **step, struct err *err);
 
 /* Collects a per-expert tensor; the last one of its block emits the block's stacked tensors. */
 enum status emit_expert(struct builder *b, const struct name_match *m, const struct tensor *t,
@@ -56,6 +87,27 @@ enum status emit_finish(struct builder *b, struct err *err);
 enum status emit_check(struct builder *b, const struct name_match *m, const struct tensor *t,
                        struct err *err);
 
+/* ---- prequant.c ---- */
+
+/* Reads what the config says of a quantized source: sets nvfp4, refuses all else. */
+enum status prequant_decide(struct builder *b, struct err *err);
+
+/* ---- nvfp4.c ---- */
+
+/* Finds the parts of every weight of an NVFP4 source, checks them, and decides what becomes of it. */
+enum status nvfp4_read(struct builder *b, struct err *err);
+
+/* The parts of a weight; NULL for a tensor in one piece. */
+const struct packed *nvfp4_find(const struct builder *b, const struct tensor *t);
+
+/* Adds what stands beside the weight `gguf` in GGUF: its scales, one or one of each of n experts, and its
+ * input scales; nothing where they are all 1. */
+enum status nvfp4_emit_scales(struct builder *b, const struct name_match *m, const char *gguf,
+                              const struct tensor *const *weights, uint64_t n, struct err *err);
+
+/* Whether a step's values are NVFP4 that stays. */
+bool nvfp4_stays(const struct builder *b, const struct plan_step *step);
+
 /* ---- head.c ---- */
 
 /* Decides about the multi-token-prediction head: brings in hidden tensors or an unlisted shard that hold a
@@ -66,6 +118,9 @@ enum status head_decide(struct builder *b, struct err *err);
 /* Reasons for leaving a tensor out under a head mode. */
 #define HEAD_DROPPED "multi-token-prediction head (--mtp drop)"
 #define NOT_OF_HEAD  "not of the head (--mtp only)"
+
+/* Whether a text tensor is of the head. */
+bool head_has(const struct builder *b, const struct name_match *m);
 
 /* Why a text tensor is left out under the head mode, or NULL. */
 const char *head_drop_reason(const struct builder *b, const struct name_match *m);
@@ -83,6 +138,9 @@ enum status types_choose(const struct builder *b, enum dtype file, struct draft 
 /* The type that --type auto stands for. */
 enum dtype types_auto(const struct builder *b);
 uint32_t types_file_id(enum dtype t); /* general.file_type */
+
+/* What a file of type `t` calls itself: NVFP4, where floats stand beside NVFP4. */
+enum dtype types_shown(const struct builder *b, enum dtype t);
 
 /* ---- metadata.c ---- */
 

@@ -6,6 +6,14 @@
 
 /* ---- sources and checks ---- */
 
+/* Whether the tensor is NVFP4 in the output too. */
+static bool stays(const struct builder *b, const struct tensor *t)
+{
+    const struct packed *packed = nvfp4_find(b, t);
+
+    return packed && packed->fate == PACKED_STAYS;
+}
+
 /* Floats of 8 bits are weights without their scales: there is no use in them alone. */
 static bool is_scaled(enum dtype t)
 {
@@ -29,6 +37,8 @@ enum status emit_check(struct builder *b, const struct name_match *m, const stru
     if (shape_nelem(t->shape, t->rank, &nelem) && nelem == 0)
         return fail(err, E_FORMAT, "%s: tensor %s: shape=%s: has no elements", path, t->name,
                     shape_text(t->shape, t->rank, have_text));
+    if (nvfp4_find(b, t))
+        return OK;
     if (is_scaled(t->dtype))
         return fail(err, E_UNSUPPORTED,
                     "%s: tensor %s: dtype=%s: is quantized already: convert the original checkpoint", path,
@@ -47,15 +57,24 @@ static enum status add_source(struct builder *b, const struct tensor *t, uint32_
         .codec = codec_find(t->dtype),
         .span = {{b->source->files[t->file].file, t->off}},
     };
+    const struct packed *packed = nvfp4_find(b, t);
+
+    if (packed)
+        src.name = packed->codes->name;
+    if (packed && !stays(b, t))
+        src.scale = &packed->scale;
+    if (t->dtype == DT_NVFP4_MLX) {
+        src.codec = &codec_stored_nvfp4;
+        src.span[1] = (struct plan_span){b->source->files[packed->fine->file].file, packed->fine->off};
+    }
 
     if (!shape_nelem(t->shape, t->rank, &src.nelem))
         return fail(err, E_FORMAT, "tensor %s: its elements do not fit 64 bits", t->name);
     return plan_add_source(b->plan, &src, index, err);
 }
 
-/* A new step under the match's GGUF name; two source tensors must not make the same one. */
-static enum status add_step(struct builder *b, const struct name_match *m, const char *gguf,
-                            const struct tensor *shape, struct plan_step **step, struct err *err)
+enum status emit_step(struct builder *b, const struct name_match *m, const char *gguf,
+                      const struct tensor *shape, struct plan_step **step, struct err *err)
 {
     char name[NAME_MAX_LEN];
     uint32_t earlier;
@@ -137,6 +156,11 @@ static enum status add_regrouped(struct builder *b, struct plan_step *step, cons
     for (int i = 0; i < 3; i++)
         push_dim(&v, n[form->perm[i]], stride[form->perm[i]]);
     push_axes(&v, t, form->axis + 1, t->rank);
+    struct view simple = v;
+    view_simplify(&simple);
+    if (s == OK && !view_in_blocks(&simple, dtype_block_elems(t->dtype)))
+        s = fail(err, E_UNSUPPORTED, "%s: tensor %s: \"%s\" would cut its groups of %" PRIu32,
+                 b->source->path, t->name, form->name, dtype_block_elems(t->dtype));
     return s == OK ? plan_add_view(b->plan, step, &v, err) : s;
 }
 
@@ -193,7 +217,7 @@ static enum status emit_part(struct builder *b, const struct name_match *m, cons
                 (out.rank - form->drop_axis) * sizeof out.shape[0]);
     }
     struct plan_step *step;
-    s = add_step(b, m, part->gguf, &out, &step, err);
+    s = emit_step(b, m, part->gguf, &out, &step, err);
     for (size_t i = 0; i < n && s == OK; i++)
         s = plan_add_view(b->plan, step, &views[i], err);
     if (s == OK)
@@ -201,30 +225,20 @@ static enum status emit_part(struct builder *b, const struct name_match *m, cons
     return s;
 }
 
-enum status emit_tensor(struct builder *b, const struct name_match *m, const struct tensor *t,
-                        struct err *err)
+/* One output tensor of one source tensor. */
+static enum status emit_one(struct builder *b, const struct name_match *m, const char *gguf,
+                            const struct tensor *t, uint32_t source, struct err *err)
 {
     const struct tensor_form *form = m->rule->form;
-    struct plan_step *step;
     struct tensor out = *t;
-    uint32_t source;
-    enum status s = emit_check(b, m, t, err);
+    struct plan_step *step;
 
-    if (s == OK)
-        s = add_source(b, t, &source, err);
-    if (s != OK)
-        return s;
-    if (form && form->parts) {
-        for (const struct tensor_part *part = form->parts; part->gguf && s == OK; part++)
-            s = emit_part(b, m, part, t, source, err);
-        return s;
-    }
     if (form && form->drop_axis) {
         out.rank--;
         memmove(&out.shape[form->drop_axis], &out.shape[form->drop_axis + 1],
                 (out.rank - form->drop_axis) * sizeof out.shape[0]);
     }
-    s = add_step(b, m, m->rule->gguf, &out, &step, err);
+    enum status s = emit_step(b, m, gguf, &out, &step, err);
     if (s != OK)
         return s;
     add_ops(step, form, t->dtype);
@@ -232,6 +246,27 @@ enum status emit_tensor(struct builder *b, const struct name_match *m, const str
         return add_regrouped(b, step, form, t, source, err);
     struct view v = view_whole(source, b->plan->sources[source].nelem);
     return plan_add_view(b->plan, step, &v, err);
+}
+
+enum status emit_tensor(struct builder *b, const struct name_match *m, const struct tensor *t,
+                        struct err *err)
+{
+    const struct tensor_form *form = m->rule->form;
+    const char *gguf = form && form->parts ? form->undivided : m->rule->gguf;
+    uint32_t source;
+    enum status s = emit_check(b, m, t, err);
+
+    if (s == OK)
+        s = add_source(b, t, &source, err);
+    if (s != OK)
+        return s;
+    if (form && form->parts && !(gguf && stays(b, t))) {
+        for (const struct tensor_part *part = form->parts; part->gguf && s == OK; part++)
+            s = emit_part(b, m, part, t, source, err);
+        return s;
+    }
+    s = emit_one(b, m, gguf, t, source, err);
+    return s == OK && stays(b, t) ? nvfp4_emit_scales(b, m, gguf, &t, 1, err) : s;
 }
 
 /* ---- experts ---- */
@@ -288,10 +323,14 @@ static enum status emit_stack(struct builder *b, const struct expert_group *g, c
     memmove(&out.shape[1], &out.shape[0], out.rank * sizeof out.shape[0]);
     out.shape[0] = g->nexpert;
     out.rank++;
-    enum status s = add_step(b, &m, er->rule->gguf, &out, &step, err);
+    enum status s = emit_step(b, &m, er->rule->gguf, &out, &step, err);
     for (uint64_t e = 0; e < g->nexpert && s == OK; e++) {
         uint32_t source;
 
+        if (stays(b, er->tensor[e]) != stays(b, er->tensor[0]))
+            return fail(err, E_UNSUPPORTED,
+                        "%s: tensor %s: of its layer's experts some are NVFP4, others not", b->source->path,
+                        er->tensor[e]->name);
         s = add_source(b, er->tensor[e], &source, err);
         if (s == OK) {
             struct view v = view_whole(source, b->plan->sources[source].nelem);
@@ -299,7 +338,25 @@ static enum status emit_stack(struct builder *b, const struct expert_group *g, c
             s = plan_add_view(b->plan, step, &v, err);
         }
     }
+    if (s == OK && stays(b, er->tensor[0]))
+        s = nvfp4_emit_scales(b, &m, er->rule->gguf, er->tensor, g->nexpert, err);
     return s;
+}
+
+/* NVFP4 is written as soon as a projection has all its experts. */
+static enum status collect(struct builder *b, struct expert_group *g, struct expert_rule *er, uint64_t expert,
+                           const struct tensor *t, struct err *err)
+{
+    if (er->tensor[expert])
+        return fail(err, E_FORMAT, "%s: tensor %s: stands beside %s", b->source->path, t->name,
+                    er->tensor[expert]->name);
+    er->tensor[expert] = t;
+    er->nseen++;
+    g->nseen++;
+    if (!stays(b, t) || er->nseen < g->nexpert)
+        return OK;
+    er->emitted = true;
+    return emit_stack(b, g, er, err);
 }
 
 enum status emit_expert(struct builder *b, const struct name_match *m, const struct tensor *t,
@@ -315,19 +372,14 @@ enum status emit_expert(struct builder *b, const struct name_match *m, const str
     if (m->expert >= g->nexpert)
         return fail(err, E_FORMAT, "%s: tensor %s: expert %" PRIu64 ", but num_experts=%" PRIu64,
                     b->source->path, t->name, m->expert, g->nexpert);
-    for (size_t i = 0; i < ARRAY_LEN(g->rules); i++) {
-        if (g->rules[i].rule != m->rule)
-            continue;
-        if (g->rules[i].tensor[m->expert])
-            return fail(err, E_FORMAT, "%s: tensor %s: stands beside %s", b->source->path, t->name,
-                        g->rules[i].tensor[m->expert]->name);
-        g->rules[i].tensor[m->expert] = t;
-        g->nseen++;
-    }
-    if (g->nseen < ARRAY_LEN(g->rules) * g->nexpert)
-        return OK;
     for (size_t i = 0; i < ARRAY_LEN(g->rules) && s == OK; i++)
-        s = emit_stack(b, g, &g->rules[i], err);
+        if (g->rules[i].rule == m->rule)
+            s = collect(b, g, &g->rules[i], m->expert, t, err);
+    if (g->nseen < ARRAY_LEN(g->rules) * g->nexpert)
+        return s;
+    for (size_t i = 0; i < ARRAY_LEN(g->rules) && s == OK; i++)
+        if (!g->rules[i].emitted)
+            s = emit_stack(b, g, &g->rules[i], err);
     return s;
 }
 

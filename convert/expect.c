@@ -19,15 +19,24 @@ static bool made(const struct builder *b, const struct name_match *m, const char
     return map_find(&b->names, slice_of(name)) != MAP_NONE;
 }
 
+/* Under its own name, or as the first of its parts. */
+static bool made_of(const struct builder *b, const struct name_match *m)
+{
+    const struct tensor_form *form = m->rule->form;
+
+    if (!form || !form->parts)
+        return made(b, m, m->rule->gguf);
+    return made(b, m, form->parts[0].gguf) || (form->undivided && made(b, m, form->undivided));
+}
+
 static enum status expect(void *ctx, const struct name_match *m, struct err *err)
 {
     struct expectation *x = ctx;
-    const struct tensor_form *form = m->rule->form;
 
     (void)err;
     if (!x->b->vision && head_drop_reason(x->b, m))
         return OK;
-    if (made(x->b, m, form && form->parts ? form->parts[0].gguf : m->rule->gguf))
+    if (made_of(x->b, m))
         return OK;
     if (x->nmissing++ == 0) {
         if (x->b->vision)

@@ -127,10 +127,14 @@ enum status head_decide(struct builder *b, struct err *err)
     return mode == MTP_DROP ? OK : note_change(b, err);
 }
 
+bool head_has(const struct builder *b, const struct name_match *m)
+{
+    return m->rule->scope == SCOPE_MTP || (m->rule->scope == SCOPE_LAYER && m->block >= b->hp.n_layer);
+}
+
 const char *head_drop_reason(const struct builder *b, const struct name_match *m)
 {
-    bool of_head =
-        m->rule->scope == SCOPE_MTP || (m->rule->scope == SCOPE_LAYER && m->block >= b->hp.n_layer);
+    bool of_head = head_has(b, m);
 
     if (b->mtp == MTP_DROP && of_head)
         return HEAD_DROPPED;

@@ -88,6 +88,7 @@ static enum status set_type(struct draft *d, struct draft_tensor *t, const struc
         round_to_file_type(d->plan, t, from);
     t->sink.dtype = c->type;
     t->sink.codec = codec_find(c->type);
+    t->sink.transcode = (struct transcoder){0};
     enum status s = note_fallback(d, t, c, err);
     if (s == OK && dtype_is_quantized(c->type))
         s = importance_set(im, t, c->needs_imatrix, err);

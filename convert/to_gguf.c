@@ -10,6 +10,7 @@
 /* Files beside the checkpoint that conversion may read: never to be written over. */
 static const char *const read_beside[] = {
     "config.json",
+    "hf_quant_config.json",
     "model.safetensors.index.json",
     "tokenizer.json",
     "tokenizer_config.json",
@@ -139,18 +140,47 @@ static enum status generate(struct builder *b, struct err *err)
 {
     if (b->vision || !b->hp.arch->generate || b->mtp == MTP_ONLY)
         return OK;
+    size_t first = b->plan->nsource;
     enum status s = b->hp.arch->generate(&b->hp, b->plan, err);
-    for (size_t i = 0; i < b->plan->nsource; i++)
+    for (size_t i = first; i < b->plan->nsource; i++)
         b->plan->sources[i].codec = codec_find(b->plan->sources[i].dtype);
     return s;
 }
 
+/* The scales of a key/value cache, which the runtime computes in floats. */
+static bool is_cache_scale(const char *name)
+{
+    return str_ends(name, ".k_scale") || str_ends(name, ".v_scale");
+}
+
+static enum status handle_source(struct builder *b, size_t i, bool stays, struct err *err)
+{
+    const struct tensor *t = &b->source->tensors[i];
+    uint32_t packed = b->packed_of ? b->packed_of[i] : PACKED_NONE;
+
+    if (packed < b->npacked) {
+        const struct packed *p = &b->packed[packed];
+
+        return (p->fate == PACKED_STAYS) == stays ? handle_tensor(b, &p->weight, err) : OK;
+    }
+    if (stays || packed == PACKED_PART)
+        return OK;
+    if (b->nvfp4 && is_cache_scale(t->name))
+        return plan_drop(b->plan, t->name, "scale of a quantized key/value cache", err);
+    return handle_tensor(b, t, err);
+}
+
+/* What stays NVFP4 comes first, then what is generated, then all else. */
 static enum status handle_all(struct builder *b, struct err *err)
 {
-    enum status s = generate(b, err);
+    enum status s = OK;
 
+    for (size_t i = 0; i < b->source->ntensor && s == OK && b->nvfp4; i++)
+        s = handle_source(b, i, true, err);
+    if (s == OK)
+        s = generate(b, err);
     for (size_t i = 0; i < b->source->ntensor && s == OK; i++)
-        s = handle_tensor(b, &b->source->tensors[i], err);
+        s = handle_source(b, i, false, err);
     if (s == OK && b->nunknown > 0) {
         char more[48] = "";
 
@@ -162,23 +192,6 @@ static enum status handle_all(struct builder *b, struct err *err)
     if (s == OK)
         s = emit_finish(b, err);
     return s == OK ? expect_complete(b, err) : s;
-}
-
-static enum status refuse_quantized(const struct builder *b, struct err *err)
-{
-    const struct json *q = hparams_find(&b->hp, "quantization_config");
-    const struct json *mlx = hparams_find(&b->hp, "quantization");
-    const char *method = json_str(json_get(q, "quant_method"));
-
-    if (mlx && json_kind(mlx) == JSON_K_OBJECT)
-        return fail(err, E_UNSUPPORTED, "%s: is quantized for MLX: convert the original checkpoint",
-                    b->source->path);
-    if (q && json_kind(q) == JSON_K_OBJECT)
-        return fail(err, E_UNSUPPORTED,
-                    "%s: is quantized already (quantization_config, %s): convert the original "
-                    "checkpoint",
-                    b->source->path, method ? method : "of an unnamed method");
-    return OK;
 }
 
 static enum status open_model(struct builder *b, struct err *err)
@@ -195,12 +208,15 @@ static enum status open_model(struct builder *b, struct err *err)
     if (s != OK)
         return s;
     b->hp = text;
-    s = refuse_quantized(b, err);
-    if (s == OK && b->options->mmproj) {
+    if (b->options->mmproj) {
         b->vision = true;
         s = hparams_vision(&text, &b->hp, err);
     }
-    return s == OK && !b->vision ? head_decide(b, err) : s;
+    if (s == OK)
+        s = prequant_decide(b, err);
+    if (s == OK && !b->vision)
+        s = head_decide(b, err);
+    return s == OK ? nvfp4_read(b, err) : s;
 }
 
 /* ---- steps of several builders ---- */
@@ -277,7 +293,7 @@ static enum dtype choose_file_type(const struct builder *b, const struct convert
 static enum status output_path(const struct builder *b, const struct convert_rung *rung, enum dtype type,
                                const char **path, struct err *err)
 {
-    const char *tag = rung->quantize ? rung->quantize->recipe->name : dtype_name(type), *name;
+    const char *tag = rung->quantize ? rung->quantize->recipe->name : dtype_name(types_shown(b, type)), *name;
     size_t n = strlen(rung->out);
 
     if (n > 0 && rung->out[n - 1] != '/' && !path_is_dir(rung->out)) {
@@ -302,7 +318,7 @@ static enum status add_rung(struct builder *b, const struct convert_rung *rung, 
     d.split_max_bytes = b->options->split_max_bytes;
     d.split_max_tensors = b->options->split_max_tensors;
     if (s == OK)
-        s = meta_set_u32(&d.meta, "general.file_type", types_file_id(type), err);
+        s = meta_set_u32(&d.meta, "general.file_type", types_file_id(types_shown(b, type)), err);
     if (s == OK)
         s = types_choose(b, type, &d, err);
     if (s == OK)
@@ -351,6 +367,7 @@ static enum status add_rungs(struct builder *builders, const struct builder *bla
     }
     notes->prefix = NULL;
     for (size_t i = 0; i < n; i++) {
+        map_free(&builders[i].packed_names);
         map_free(&builders[i].names);
         map_free(&builders[i].left_out);
         meta_free(&builders[i].meta);

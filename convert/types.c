@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which type each tensor of a converted file gets. */
 #include "convert/build_int.h"
+#include "quantize/transcode.h"
 
 /* ---- types ---- */
 
@@ -56,13 +57,18 @@ uint32_t types_file_id(enum dtype t)
     static const struct {
         enum dtype type;
         uint32_t id;
-    } ids[] = {{DT_F32, 0}, {DT_F16, 1}, {DT_BF16, 32}, {DT_Q8_0, 7}};
+    } ids[] = {{DT_F32, 0}, {DT_F16, 1}, {DT_BF16, 32}, {DT_Q8_0, 7}, {DT_NVFP4, 39}};
 
     for (size_t i = 0; i < ARRAY_LEN(ids); i++)
         if (ids[i].type == t)
             return ids[i].id;
     require(!"a file type of convert");
     return 0;
+}
+
+enum dtype types_shown(const struct builder *b, enum dtype t)
+{
+    return b->nvfp4 && !dtype_is_quantized(t) ? DT_NVFP4 : t;
 }
 
 enum status types_choose(const struct builder *b, enum dtype file, struct draft *d, struct err *err)
@@ -73,7 +79,11 @@ enum status types_choose(const struct builder *b, enum dtype file, struct draft 
         const struct plan_step *step = &b->plan->steps[b->steps[i]];
         enum dtype type = choose_type(step, file);
 
+        if (nvfp4_stays(b, step))
+            type = DT_NVFP4;
         draft_add(d, b->steps[i], type);
+        if (type == DT_NVFP4)
+            d->tensors[d->n - 1].sink.transcode = transcoder_stored_nvfp4;
         if (type == DT_F16 && file == DT_Q8_0)
             s = notes_add(&b->plan->notes, err, "%s: rows of %" PRIu64 " are no whole q8_0 blocks: f16",
                           step->name, step->shape[step->rank - 1]);

@@ -144,19 +144,19 @@ static enum status read_tile(void *ctx, void *slot_ptr, bool *end, struct err *e
 
 /* ---- transforming ---- */
 
-static bool keeps_values(const struct plan_step *step)
+static bool keeps_values(const struct slot *slot)
 {
-    return step->nop == 0 && step->row.ndim == 0;
+    return slot->tile.step->nop == 0 && slot->tile.step->row.ndim == 0 && !slot->source->scale;
 }
 
 static bool is_copy(const struct slot *slot, const struct plan_sink *sink)
 {
-    return keeps_values(slot->tile.step) && !sink->rounds && sink->dtype == slot->source->dtype;
+    return keeps_values(slot) && !sink->rounds && sink->dtype == slot->source->dtype;
 }
 
 static bool is_transcoded(const struct slot *slot, const struct plan_sink *sink)
 {
-    return keeps_values(slot->tile.step) && !sink->rounds && sink->transcode.convert &&
+    return keeps_values(slot) && !sink->rounds && sink->transcode.convert &&
            sink->transcode.from == slot->source->dtype;
 }
 
@@ -225,6 +225,12 @@ static const unsigned char *make_bytes(const struct slot *slot, const struct pla
     else
         encode(slot, sink, values, out);
     return out;
+}
+
+static void scale(float *x, uint64_t n, const float *by)
+{
+    for (uint64_t i = 0; by && i < n; i++)
+        x[i] *= *by;
 }
 
 /* The staged blocks in output order. */
@@ -303,6 +309,7 @@ static enum status work_tile(void *ctx, void *slot_ptr, unsigned worker, struct 
     /* Before the copies: their recode changes `raw`, and what one sink gets is not to depend on another. */
     if (!copies_all) {
         slot->source->codec->decode(raw, scratch->values, (size_t)n);
+        scale(scratch->values, n, slot->source->scale);
         if (step->row.ndim > 0)
             order_rows(step, scratch->values, n, scratch->row);
         for (uint32_t k = 0; k < step->nop; k++)

@@ -255,6 +255,8 @@ static void hash_source(struct hash *h, const struct plan_source *src)
 
     HASH_VALUE(h, dtype);
     HASH_VALUE(h, src->nelem);
+    if (src->scale)
+        hash_update(h, src->scale, sizeof *src->scale);
     for (uint32_t k = 0; k < dtype_parts(src->dtype)->n; k++) {
         const struct plan_span *span = &src->span[k];
 

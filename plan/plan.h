@@ -67,6 +67,7 @@ struct plan_source {
     const struct codec *codec;
     struct plan_span span[DTYPE_MAX_PARTS]; /* of each part of the type: one, where it is not packed */
     uint64_t nelem;
+    const float *scale;           /* every value is multiplied by it; NULL: by nothing. Borrowed */
     const struct plan_made *made; /* instead of spans: made of other sources; until plan_flatten */
 };
 

@@ -15,4 +15,8 @@ enum mlx_rounding { MLX_ROUNDING_CPU, MLX_ROUNDING_METAL };
 
 const struct codec *codec_find_mlx(enum dtype t, enum mlx_rounding rounding, enum dtype from);
 
+/* NVFP4 as checkpoints store it, in the parts of DT_NVFP4_MLX, with the values that it has in GGUF: scales
+ * have no sign there. Read only; transcode.h has what writes it. */
+extern const struct codec codec_stored_nvfp4;
+
 #endif

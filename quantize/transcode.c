@@ -150,10 +150,11 @@ static void order_for_gguf(const unsigned char *in, uint32_t n, unsigned char *o
     }
 }
 
-/* Groups of `group` values, `ngroup` to a block of GGUF. Scales from `end` on differ in meaning. */
+/* Groups of `group` values, `ngroup` to a block of GGUF. Scales from `end` on differ in meaning; of the
+ * others the bits of `mask` are written. */
 struct nibbles {
-    uint32_t group, ngroup;
-    uint8_t end;
+    uint32_t group, ngroup, end;
+    uint8_t mask;
 };
 
 static bool to_mlx(const struct nibbles *k, const unsigned char *in, unsigned char *out, size_t n)
@@ -181,7 +182,7 @@ static bool to_gguf(const struct nibbles *k, const unsigned char *in, unsigned c
             if (in[k->group / 2] >= k->end)
                 return false;
             order_for_gguf(in, k->group, codes);
-            out[g] = in[k->group / 2];
+            out[g] = in[k->group / 2] & k->mask;
         }
         out = codes;
     }
@@ -191,10 +192,20 @@ static bool to_gguf(const struct nibbles *k, const unsigned char *in, unsigned c
 static bool convert_nibbles(const struct transcoder *t, const void *src, void *dst, size_t n)
 {
     bool mx = t->from == DT_MXFP4 || t->to == DT_MXFP4;
-    struct nibbles k = mx ? (struct nibbles){32, 1, 0xff} : (struct nibbles){16, 4, 0x7f};
+    struct nibbles k = mx ? (struct nibbles){32, 1, 0xff, 0xff} : (struct nibbles){16, 4, 0x7f, 0xff};
 
     return (dtype_parts(t->to)->n > 1 ? to_mlx : to_gguf)(&k, src, dst, n);
 }
+
+static bool convert_stored(const struct transcoder *t, const void *src, void *dst, size_t n)
+{
+    static const struct nibbles k = {16, 4, 0x100, 0x7f};
+
+    (void)t;
+    return to_gguf(&k, src, dst, n);
+}
+
+const struct transcoder transcoder_stored_nvfp4 = {DT_NVFP4_MLX, DT_NVFP4, convert_stored};
 
 /* ---- the pairs ---- */
 

@@ -17,4 +17,8 @@
 /* False, and *t untouched, when there is none. */
 bool transcoder_find(enum dtype from, enum dtype to, struct transcoder *t);
 
+/* From NVFP4 as other checkpoints store it, in the same parts: every block has a twin, scales lose their sign
+ * bit. */
+extern const struct transcoder transcoder_stored_nvfp4;
+
 #endif
