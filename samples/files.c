@@ -59,9 +59,11 @@ static enum status put_values(const struct sample *s, int fd, const struct sampl
 
     for (uint64_t first = 0; first < t->nelem && st == OK; first += CHUNK_ELEMS) {
         size_t n = (size_t)min_u64(CHUNK_ELEMS, t->nelem - first);
+        uint64_t nbytes = 0;
 
         sample_values(s, t, first, n, chunk);
-        st = put(s, fd, chunk, n * (t->dtype == DT_F32 ? 4 : 2), err);
+        require(dtype_nbytes(t->dtype, n, &nbytes));
+        st = put(s, fd, chunk, (size_t)nbytes, err);
     }
     return st;
 }

@@ -11,7 +11,8 @@
 #define CONFIG_MAX (16 * MIB)
 
 static const char usage[] =
-    "usage: mksample CONFIG.json -o DIR [--sparse] [--no-mtp] [--per-expert] [--shards N] [--seed S]\n"
+    "usage: mksample CONFIG.json -o DIR [--sparse] [--no-mtp] [--per-expert] [--nvfp4 F]\n"
+    "                [--shards N] [--seed S]\n"
     "\n"
     "Writes a checkpoint with the names and shapes of CONFIG.json's architecture, values of realistic "
     "spread\n"
@@ -21,6 +22,7 @@ static const char usage[] =
     "  --sparse      headers over holes: a checkpoint of any size costs no disk\n"
     "  --no-mtp      leave out the multi-token-prediction head that the config promises\n"
     "  --per-expert  one tensor per expert, in the trunk and in the head; without it both are fused\n"
+    "  --nvfp4 F     projections as NVFP4 codes and scales: modelopt, or compressed-tensors (the head too)\n"
     "  --shards N    split into N files of about the same size, with an index\n"
     "  --seed S      other values (default 1)\n";
 
@@ -36,13 +38,10 @@ static bool parse_number(const char *text, uint64_t max, uint64_t *v)
 static enum status parse(int argc, char **argv, struct sample_options *o, bool *help, struct err *err)
 {
     static const struct option longs[] = {
-        {"sparse", no_argument, NULL, 's'},
-        {"no-mtp", no_argument, NULL, 'n'},
-        {"per-expert", no_argument, NULL, 'e'},
-        {"shards", required_argument, NULL, 'N'},
-        {"seed", required_argument, NULL, 'S'},
-        {"help", no_argument, NULL, 'h'},
-        {0},
+        {"sparse", no_argument, NULL, 's'},       {"no-mtp", no_argument, NULL, 'n'},
+        {"per-expert", no_argument, NULL, 'e'},   {"nvfp4", required_argument, NULL, 'q'},
+        {"shards", required_argument, NULL, 'N'}, {"seed", required_argument, NULL, 'S'},
+        {"help", no_argument, NULL, 'h'},         {0},
     };
     int c;
 
@@ -63,6 +62,8 @@ static enum status parse(int argc, char **argv, struct sample_options *o, bool *
             return fail(err, E_USAGE, "--shards: \"%s\" is no number from 1 to 99999", optarg);
         else if (c == 'S' && !parse_number(optarg, UINT64_MAX, &o->seed))
             return fail(err, E_USAGE, "--seed: \"%s\" is no number", optarg);
+        else if (c == 'q' && !sample_nvfp4_find(optarg, &o->nvfp4))
+            return fail(err, E_USAGE, "--nvfp4: \"%s\" is neither modelopt nor compressed-tensors", optarg);
         else if (c == ':')
             return fail(err, E_USAGE, "%s needs a value", argv[optind - 1]);
         else if (c == '?')
@@ -114,6 +115,10 @@ static enum status make(const struct sample_options *o, struct err *err)
         st = fail(err, E_USAGE, "--shards %" PRIu64 ": the model has only %zu tensors", o->shards, s.n);
     if (st == OK)
         st = make_folder(o->out, err);
+    if (st == OK && o->nvfp4)
+        sample_add_claim(&s, &text);
+    if (st == OK)
+        st = buf_check(&text, "config.json", err);
     if (st == OK)
         st = sample_write(&s, "config.json", text.p, text.n, err);
     if (st == OK)

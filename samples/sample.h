@@ -5,9 +5,12 @@
 
 #include "arch/names.h"
 
+enum sample_nvfp4 { SAMPLE_NO_NVFP4, SAMPLE_MODELOPT, SAMPLE_COMPRESSED_TENSORS };
+
 struct sample_options {
     const char *config, *out;
     bool sparse, no_mtp, per_expert;
+    enum sample_nvfp4 nvfp4;
     uint64_t shards, seed;
 };
 
@@ -30,6 +33,12 @@ struct sample {
 
 /* tensors.c: every tensor that the architecture's tables ask for. */
 enum status sample_list(struct sample *s, struct err *err);
+
+/* nvfp4.c: the format's name; putting the parts of packed weights in their place, unsorted; what config.json
+ * says of that. */
+bool sample_nvfp4_find(const char *name, enum sample_nvfp4 *format);
+enum status sample_pack(struct sample *s, struct err *err);
+void sample_add_claim(const struct sample *s, struct buf *config);
 
 /* values.c: elements [first, first + n) of a tensor in its type. */
 void sample_values(const struct sample *s, const struct sample_tensor *t, uint64_t first, size_t n,

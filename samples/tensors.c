@@ -110,6 +110,8 @@ enum status sample_list(struct sample *s, struct err *err)
         st = add_output(&v, err);
     if (st == OK)
         st = add_vision(&v, err);
+    if (st == OK && s->options->nvfp4)
+        st = sample_pack(s, err);
     if (st == OK)
         qsort(s->tensors, s->n, sizeof *s->tensors, by_name);
     return st;
