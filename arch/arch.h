@@ -54,8 +54,8 @@ struct tensor_form {
     const char *group[3];
     uint8_t perm[3];
     const struct tensor_part *parts; /* ends with gguf NULL; NULL: one tensor named by the rule */
-    const char *undivided;           /* name where it is not taken apart, as NVFP4 is not; NULL: it always is */
-    uint8_t drop_axis;               /* an axis of length 1 to leave out; 0: none */
+    const char *undivided; /* name where it is not taken apart, as NVFP4 is not; NULL: there is none */
+    uint8_t drop_axis;     /* an axis of length 1 to leave out; 0: none */
     bool op_set;
     enum op op; /* applied to every element when op_set */
 };

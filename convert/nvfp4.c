@@ -202,12 +202,27 @@ static enum status read_weight(struct builder *b, const struct tensor *t, const 
                                       t->name, b->packed[earlier].codes->name);
 }
 
+/* The codes of a weight's scales. */
+static enum status check_codes(const struct builder *b, const struct tensor *fine, struct err *err)
+{
+    char name[NAME_MAX_LEN];
+
+    if (find_beside(b, fine, "weight", name) ||
+        (b->nvfp4_inverse && find_beside(b, fine, "weight_packed", name)))
+        return OK;
+    return fail(err, E_FORMAT, "%s: tensor %s is missing, of which %s is there", b->source->path, name,
+                fine->name);
+}
+
 static enum status read_tensor(struct builder *b, const struct tensor *t, struct err *err)
 {
     char name[NAME_MAX_LEN];
 
-    if (strlen(t->name) + strlen("global_scale") >= NAME_MAX_LEN ||
-        (!str_ends(t->name, ".weight") && !(b->nvfp4_inverse && str_ends(t->name, ".weight_packed"))))
+    if (strlen(t->name) + strlen("global_scale") >= NAME_MAX_LEN)
+        return OK;
+    if (str_ends(t->name, ".weight_scale"))
+        return check_codes(b, t, err);
+    if (!str_ends(t->name, ".weight") && !(b->nvfp4_inverse && str_ends(t->name, ".weight_packed")))
         return OK;
     const struct tensor *fine = find_beside(b, t, "weight_scale", name);
     if (fine)

@@ -225,9 +225,11 @@ static inline void write_by_definition(const struct plan *p, const struct plan_s
 
         gather_by_definition(p, &step->views[i], raw + from);
         src->codec->decode(raw + from, values + first, view_nelem(&step->views[i]));
+        for (uint64_t k = 0; src->scale && k < view_nelem(&step->views[i]); k++)
+            values[first + k] *= *src->scale;
         first += view_nelem(&step->views[i]);
         from += bytes_of(src->dtype, view_nelem(&step->views[i]));
-        copied = copied && src->dtype == sink->dtype;
+        copied = copied && src->dtype == sink->dtype && !src->scale;
     }
     for (uint32_t i = 0; i < step->nop; i++)
         op_apply(step->ops[i], values, step->nelem);

@@ -201,6 +201,40 @@ static void test_add_one_rounds(void **state)
     plan_free(&p);
 }
 
+/* A source's factor applies before operations, and there is no copying then. */
+static void test_scaled_source(void **state)
+{
+    static const float x[] = {1.0f, -0.75f, 3.0f, 0.1f}, factor = 0.1f;
+    struct exec_options o = {.max_memory = 512 * MIB, .threads = 2};
+    struct plan p;
+    struct buf b;
+
+    (void)state;
+    for (int add = 0; add < 2; add++) {
+        plan_init(&p);
+        uint32_t a = add_source(&p, DT_F32, 4);
+        p.sources[a].span[0].data = x;
+        p.sources[a].scale = &factor;
+        struct plan_step *step = add_step(&p, "t", 1, 4);
+        add_view(&p, step, view_whole(a, 4));
+        if (add)
+            plan_add_op(step, OP_ADD_ONE);
+        add_sink(&p, step, 0, DT_F32);
+        lay_out(&p, 1);
+        run_ok(&p, &o);
+        load(out_path[0], &b);
+        for (size_t i = 0; i < ARRAY_LEN(x); i++) {
+            float want = x[i] * factor, got;
+
+            memcpy(&got, b.p + p.steps[0].sinks[0].place[0].off + 4 * i, 4);
+            assert_true(got == (add ? want + 1.0f : want));
+        }
+        buf_free(&b);
+        remove_outs(NULL);
+        plan_free(&p);
+    }
+}
+
 static void test_empty_tensor(void **state)
 {
     struct exec_options o = {.max_memory = 512 * MIB, .threads = 2};
@@ -510,6 +544,7 @@ int main(void)
         cmocka_unit_test_teardown(test_same_bytes, remove_outs),
         cmocka_unit_test_teardown(test_sinks_are_independent, remove_outs),
         cmocka_unit_test_teardown(test_add_one_rounds, remove_outs),
+        cmocka_unit_test_teardown(test_scaled_source, remove_outs),
         cmocka_unit_test_teardown(test_empty_tensor, remove_outs),
         cmocka_unit_test_teardown(test_peak, remove_outs),
         cmocka_unit_test_teardown(test_files_at_once, remove_outs),

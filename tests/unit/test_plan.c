@@ -219,6 +219,13 @@ static void change_weights(struct plan *p)
     p->steps[0].sinks[1].weights = weights;
 }
 
+static void change_scale(struct plan *p)
+{
+    static const float scale = 1.0f;
+
+    p->sources[0].scale = &scale;
+}
+
 static void change_nothing(struct plan *p)
 {
     p->steps[0].name = "other";
@@ -229,7 +236,7 @@ static void test_fingerprint(void **state)
 {
     static void (*const changes[])(struct plan * p) = {
         change_data, change_type, change_sink,   change_off,  change_op,      drop_op,
-        change_base, change_view, change_header, change_path, change_weights,
+        change_base, change_view, change_header, change_path, change_weights, change_scale,
     };
     static unsigned char same[2][4 * 64 * 4]; // sources made at random would differ
     struct digest d[ARRAY_LEN(changes) + 1];
