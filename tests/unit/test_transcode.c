@@ -242,7 +242,7 @@ static void test_narrow_scales(void **state)
 static void test_stored(void **state)
 {
     unsigned char stored[36], block[36];
-    float a[64], b[64];
+    float got[64], want[64];
 
     (void)state;
     for (int scale = 0; scale < 256; scale++) {
@@ -257,9 +257,9 @@ static void test_stored(void **state)
                 assert_int_equal(block[4 + 8 * g + i % 8] >> 4 * (i / 8) & 15, in);
             }
         }
-        codec_stored_nvfp4.decode(stored, a, 64);
-        codec_find(DT_NVFP4)->decode(block, b, 64);
-        assert_memory_equal(a, b, sizeof a);
+        codec_stored_nvfp4.decode(stored, got, 64);
+        codec_find(DT_NVFP4)->decode(block, want, 64);
+        assert_memory_equal(got, want, sizeof got);
     }
 }
 
