@@ -269,6 +269,7 @@ int main(void)
         cmocka_unit_test(test_pairs),        cmocka_unit_test(test_from_mlx),
         cmocka_unit_test(test_no_pair),      cmocka_unit_test(test_refused),
         cmocka_unit_test(test_large_scales), cmocka_unit_test(test_narrow_scales),
+        cmocka_unit_test(test_stored),
     };
 
     return cmocka_run_group_tests(tests, make_values, NULL);
