@@ -134,14 +134,16 @@ static enum packed_fate choose_fate(const struct builder *b, const struct packed
 {
     struct name_match m;
 
-    if (p->weight.shape[1] % dtype_block_elems(DT_NVFP4))
-        return PACKED_ROWS;
     if (b->vision ? name_match_vision(&b->hp, p->weight.name, &m) != NAME_KNOWN
                   : name_match_text(&b->hp, p->weight.name, &m) != NAME_KNOWN)
         return PACKED_STAYS; // without meaning: it is dropped or refused by its name
+    if (!b->vision && head_drop_reason(b, &m))
+        return PACKED_STAYS; // likewise
     const char *gguf = m.rule->form && m.rule->form->parts ? m.rule->form->undivided : m.rule->gguf;
     if (!b->vision && head_has(b, &m))
         return PACKED_HEAD;
+    if (p->weight.shape[1] % dtype_block_elems(DT_NVFP4))
+        return PACKED_ROWS;
     if (is_one(p->scale, false) && is_one(p->input_scale, false))
         return PACKED_STAYS;
     return !b->vision && gguf && takes_scale(gguf) ? PACKED_STAYS : PACKED_SCALE;
