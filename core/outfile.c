@@ -349,6 +349,26 @@ enum status outfile_link(struct outfile **out, const char *path, const char *fro
     return OK;
 }
 
+enum status outfile_read(struct outfile *f, void *p, size_t n, uint64_t off, struct err *err)
+{
+    unsigned char *bytes = p;
+
+    while (n > 0) {
+        ssize_t got = pread(f->fd, bytes, n, (off_t)off);
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return fail_errno(err, "%s: read at %" PRIu64, f->path, off);
+        if (got == 0)
+            return fail(err, E_IO, "%s: ends at %" PRIu64, f->path, off);
+        bytes += got;
+        off += (uint64_t)got;
+        n -= (size_t)got;
+    }
+    return OK;
+}
+
 bool outfile_clone(struct outfile *f, const char *from)
 {
     int fd = open(from, O_RDONLY | O_CLOEXEC);
@@ -367,20 +387,13 @@ enum status outfile_digest(struct outfile *f, uint64_t off, uint64_t nbytes, str
     enum status s = h && chunk ? OK : fail_nomem(err);
 
     while (s == OK && nbytes > 0) {
-        ssize_t got = pread(f->fd, chunk, min_u64(nbytes, READ_BACK_BYTES), (off_t)off);
+        size_t n = min_u64(nbytes, READ_BACK_BYTES);
 
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0) {
-            const char *name = f->committed ? f->path : f->partial;
-
-            s = got < 0 ? fail_errno(err, "%s: read at %" PRIu64, name, off)
-                        : fail(err, E_IO, "%s: ends at %" PRIu64, name, off);
-            break;
-        }
-        hash_update(h, chunk, (size_t)got);
-        off += (uint64_t)got;
-        nbytes -= (uint64_t)got;
+        s = outfile_read(f, chunk, n, off, err);
+        if (s == OK)
+            hash_update(h, chunk, n);
+        off += n;
+        nbytes -= n;
     }
     if (s == OK)
         *d = hash_digest(h);

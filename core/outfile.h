@@ -24,7 +24,7 @@ struct outfile_listener {
 
 struct outfile_spec {
     const char *path;    /* the final name */
-    uint64_t nbytes;     /* the file's size */
+    uint64_t nbytes;     /* the file's size; it grows with what is written beyond */
     unsigned nrun;       /* ascending runs that are written in turns, at most OUTFILE_MAX_RUNS; 0: 1 */
     size_t buffer_bytes; /* of each of nrun + 1; 64 KiB at least; rounded to whole pages */
     bool resume;         /* keep an existing NAME.partial of that size, else start empty */
@@ -58,6 +58,9 @@ enum status outfile_make_folder(const char *path, bool *made, struct err *err);
 
 /* Copies n bytes for offset off. E_IO (disk full among them). */
 enum status outfile_write(struct outfile *f, const void *p, size_t n, uint64_t off, struct err *err);
+
+/* Exactly n bytes of the file as it stands; buffered bytes must have been flushed. */
+enum status outfile_read(struct outfile *f, void *p, size_t n, uint64_t off, struct err *err);
 
 /* Digest of a range as it stands in the file; buffered bytes must have been flushed. */
 enum status outfile_digest(struct outfile *f, uint64_t off, uint64_t nbytes, struct digest *d,

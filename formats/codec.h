@@ -21,6 +21,10 @@ struct codec {
      * It lets a copy stand in for a conversion. */
     void (*recode)(void *data, size_t n);
 
+    /* The first of n encoded blocks (of elements, where the type has none) whose scale or value is infinite
+     * or NaN; n when all are finite. NULL where it cannot happen, or means nothing. */
+    size_t (*find_nonfinite)(const void *src, size_t n);
+
     /* The encoder looks at a whole row, so a row must not be cut into tiles. */
     bool whole_rows;
 

@@ -123,3 +123,59 @@ void floats_to_f16(const float *src, void *dst, size_t n)
         memcpy(d + 2 * i, &h, 2);
     }
 }
+
+/* Runs of that many elements at once: loops of fixed length and without a way out vectorize. */
+#define FIND_RUN   64
+#define FIND_RUN16 128
+
+size_t floats_find_nonfinite(const float *x, size_t n)
+{
+    size_t i = 0;
+
+    for (; i + FIND_RUN <= n; i += FIND_RUN) {
+        uint32_t any = 0;
+
+        for (int k = 0; k < FIND_RUN; k++)
+            any |= float_bits(x[i + k] - x[i + k]); // 0, but for infinity and NaN
+        if (any)
+            break;
+    }
+    while (i < n && isfinite(x[i]))
+        i++;
+    return i;
+}
+
+/* least: the bits of infinity, below those of NaNs. */
+static size_t find_nonfinite16(const unsigned char *src, size_t n, int16_t least)
+{
+    size_t i = 0;
+    int16_t v;
+
+    for (; i + FIND_RUN16 <= n; i += FIND_RUN16) {
+        int16_t run[FIND_RUN16], most = 0;
+
+        memcpy(run, src + 2 * i, sizeof run);
+        for (int k = 0; k < FIND_RUN16; k++) {
+            v = run[k] & 0x7fff;
+            most = v > most ? v : most;
+        }
+        if (most >= least)
+            break;
+    }
+    for (; i < n; i++) {
+        memcpy(&v, src + 2 * i, sizeof v);
+        if ((v & 0x7fff) >= least)
+            break;
+    }
+    return i;
+}
+
+size_t floats_find_nonfinite_f16(const void *src, size_t n)
+{
+    return find_nonfinite16(src, n, 0x7c00);
+}
+
+size_t floats_find_nonfinite_bf16(const void *src, size_t n)
+{
+    return find_nonfinite16(src, n, 0x7f80);
+}

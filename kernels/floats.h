@@ -57,4 +57,9 @@ void floats_from_f16(const void *src, float *dst, size_t n);
 void floats_to_bf16(const float *src, void *dst, size_t n);
 void floats_to_f16(const float *src, void *dst, size_t n);
 
+/* Index of the first element that is infinite or NaN; n when there is none. */
+size_t floats_find_nonfinite(const float *x, size_t n);
+size_t floats_find_nonfinite_f16(const void *src, size_t n);
+size_t floats_find_nonfinite_bf16(const void *src, size_t n);
+
 #endif

@@ -6,6 +6,7 @@
 #include "core/patch.h"
 #include "core/pipe.h"
 #include "plan/exec_int.h"
+#include "plan/finite.h"
 #include "plan/parts.h"
 #include "plan/tile.h"
 
@@ -15,6 +16,8 @@ struct slot {
     struct tile_read read;
     unsigned char *in, *out;
     unsigned char **result; /* of each sink, planar: in `out`, or in `in` where a copy is enough */
+    struct finite_flaw flaw;
+    struct quality_part *quality; /* of each sink; NULL: not measured */
 };
 
 struct scratch {
@@ -127,6 +130,40 @@ static enum status stage(const struct run *r, struct slot *slot, struct err *err
     return OK;
 }
 
+/* What an earlier run wrote of a tile. */
+static enum status read_back(const struct run *r, const struct tile *t, const struct plan_sink *sink,
+                             unsigned char *out, struct err *err)
+{
+    enum status s = OK;
+
+    for (uint32_t k = 0; k < dtype_parts(sink->dtype)->n && s == OK; k++) {
+        uint64_t n = dtype_part_nbytes(sink->dtype, k, t->nelem);
+
+        s = outfile_read(r->files[sink->place[k].out], out, (size_t)n,
+                         sink->place[k].off + dtype_part_nbytes(sink->dtype, k, t->first), err);
+        out += n;
+    }
+    return s;
+}
+
+/* Gives the results their places; what is there already is put into them, if it is to be measured. */
+static enum status place_results(const struct run *r, struct slot *slot, struct err *err)
+{
+    const struct tile *t = &slot->tile;
+    unsigned char *out = slot->out;
+    enum status s = OK;
+
+    for (size_t i = 0; i < t->step->nsink && s == OK; i++) {
+        const struct plan_sink *sink = &t->step->sinks[i];
+
+        slot->result[i] = out;
+        if (slot->quality && is_there(r, t, sink))
+            s = read_back(r, t, sink, out, err);
+        out += align_up(bytes_of(sink->dtype, t->nelem), 64);
+    }
+    return s;
+}
+
 static enum status read_tile(void *ctx, void *slot_ptr, bool *end, struct err *err)
 {
     struct run *r = ctx;
@@ -137,28 +174,13 @@ static enum status read_tile(void *ctx, void *slot_ptr, bool *end, struct err *e
             *end = true;
             return OK;
         }
-    } while (tile_is_there(r, &slot->tile));
+    } while (!slot->quality && tile_is_there(r, &slot->tile));
     slot->source = &r->plan->sources[slot->tile.view.source];
-    return stage(r, slot, err);
+    enum status s = stage(r, slot, err);
+    return s == OK ? place_results(r, slot, err) : s;
 }
 
 /* ---- transforming ---- */
-
-static bool keeps_values(const struct slot *slot)
-{
-    return slot->tile.step->nop == 0 && slot->tile.step->row.ndim == 0 && !slot->source->scale;
-}
-
-static bool is_copy(const struct slot *slot, const struct plan_sink *sink)
-{
-    return keeps_values(slot) && !sink->rounds && sink->dtype == slot->source->dtype;
-}
-
-static bool is_transcoded(const struct slot *slot, const struct plan_sink *sink)
-{
-    return keeps_values(slot) && !sink->rounds && sink->transcode.convert &&
-           sink->transcode.from == slot->source->dtype;
-}
 
 /* Whole rows, each matrix with its own weights. */
 static void encode_rows(const struct plan_sink *sink, uint64_t row, uint64_t nrow, uint64_t ncol,
@@ -215,12 +237,12 @@ static void transcode(const struct slot *slot, const struct plan_sink *sink, con
 static const unsigned char *make_bytes(const struct slot *slot, const struct plan_sink *sink,
                                        unsigned char *raw, float *values, unsigned char *out)
 {
-    if (is_copy(slot, sink)) {
+    if (tile_is_copy(&slot->tile, slot->source, sink)) {
         if (sink->codec->recode)
             sink->codec->recode(raw, (size_t)slot->tile.nelem);
         return raw;
     }
-    if (is_transcoded(slot, sink))
+    if (tile_is_transcoded(&slot->tile, slot->source, sink))
         transcode(slot, sink, raw, values, out);
     else
         encode(slot, sink, values, out);
@@ -246,15 +268,36 @@ static unsigned char *gather(const struct slot *slot, const struct scratch *scra
     return scratch->gather;
 }
 
+/* Looks at a sink's blocks as the options ask. */
+static void inspect(const struct run *r, struct slot *slot, size_t i, const struct tile_result *result)
+{
+    bool there = is_there(r, &slot->tile, result->sink);
+
+    if (!there && !r->options->allow_nonfinite && slot->flaw.kind == FINITE_OK)
+        slot->flaw = finite_check(result);
+    if (slot->quality)
+        quality_measure(result, &slot->quality[i]);
+}
+
 /* Makes a sink's result at slot->result[i], or tells where it is already. */
-static void fill_sink(struct slot *slot, size_t i, unsigned char *raw, const struct scratch *scratch)
+static void fill_sink(const struct run *r, struct slot *slot, size_t i, unsigned char *raw,
+                      const struct scratch *scratch)
 {
     const struct plan_sink *sink = &slot->tile.step->sinks[i];
     unsigned char *out = slot->result[i];
     uint64_t n = slot->tile.nelem;
-    bool packed = dtype_parts(sink->dtype)->n > 1;
-    const unsigned char *bytes = make_bytes(slot, sink, raw, scratch->values, packed ? scratch->blocks : out);
+    bool packed = dtype_parts(sink->dtype)->n > 1, there = is_there(r, &slot->tile, sink);
+    unsigned char *blocks = packed ? scratch->blocks : out;
+    const unsigned char *bytes = there ? blocks : make_bytes(slot, sink, raw, scratch->values, blocks);
 
+    if (there && packed) {
+        struct view whole = view_whole(0, n / dtype_block_elems(sink->dtype));
+
+        parts_gather(sink->dtype, &whole, out, n, blocks);
+    }
+    inspect(r, slot, i, &(struct tile_result){&slot->tile, slot->source, sink, raw, scratch->values, bytes});
+    if (there)
+        return;
     if (bytes == slot->in)
         slot->result[i] = slot->in;
     if (packed)
@@ -273,12 +316,12 @@ static void fill_sinks(const struct run *r, struct slot *slot, unsigned char *ra
     for (size_t i = 0; i < step->nsink; i++) {
         const struct plan_sink *sink = &step->sinks[i];
 
-        if (sink->rounds != round || is_there(r, &slot->tile, sink))
+        if (sink->rounds != round || (!slot->quality && is_there(r, &slot->tile, sink)))
             continue;
         if (round && !rounded)
             op_apply(sink->round, scratch->values, (size_t)slot->tile.nelem);
         rounded = round;
-        fill_sink(slot, i, raw, scratch);
+        fill_sink(r, slot, i, raw, scratch);
     }
 }
 
@@ -300,14 +343,14 @@ static enum status work_tile(void *ctx, void *slot_ptr, unsigned worker, struct 
     const struct plan_step *step = slot->tile.step;
     struct scratch *scratch = &r->scratch[worker];
     uint64_t n = slot->tile.nelem;
-    unsigned char *raw = gather(slot, scratch), *out = slot->out;
-    bool copies_all = true;
+    unsigned char *raw = gather(slot, scratch);
+    bool values_needed = slot->quality != NULL;
 
     (void)err;
     for (size_t i = 0; i < step->nsink; i++)
-        copies_all = copies_all && (is_copy(slot, &step->sinks[i]) || is_transcoded(slot, &step->sinks[i]));
+        values_needed = values_needed || !tile_keeps_bits(&slot->tile, slot->source, &step->sinks[i]);
     /* Before the copies: their recode changes `raw`, and what one sink gets is not to depend on another. */
-    if (!copies_all) {
+    if (values_needed) {
         slot->source->codec->decode(raw, scratch->values, (size_t)n);
         scale(scratch->values, n, slot->source->scale);
         if (step->row.ndim > 0)
@@ -315,10 +358,7 @@ static enum status work_tile(void *ctx, void *slot_ptr, unsigned worker, struct 
         for (uint32_t k = 0; k < step->nop; k++)
             op_apply(step->ops[k], scratch->values, (size_t)n);
     }
-    for (size_t i = 0; i < step->nsink; i++) {
-        slot->result[i] = out;
-        out += align_up(bytes_of(step->sinks[i].dtype, n), 64);
-    }
+    slot->flaw = (struct finite_flaw){0};
     fill_sinks(r, slot, raw, scratch, false);
     fill_sinks(r, slot, raw, scratch, true);
     return OK;
@@ -376,6 +416,10 @@ static enum status write_tile(void *ctx, void *slot_ptr, struct err *err)
     struct slot *slot = slot_ptr;
     const struct tile *t = &slot->tile;
 
+    if (slot->flaw.kind != FINITE_OK)
+        return finite_fail(&slot->flaw, t, slot->source, err);
+    if (slot->quality)
+        quality_add(r->options->quality, t, slot->quality);
     for (size_t i = 0; i < t->step->nsink; i++) {
         const struct plan_sink *sink = &t->step->sinks[i];
 
@@ -421,7 +465,8 @@ static enum status allocate(struct run *r, struct err *err)
         slot->out = malloc(r->memory.out_bytes);
         slot->result = calloc(max_sinks, sizeof *slot->result);
         r->slot_ptrs[i] = slot;
-        if (!slot->in || !slot->out || !slot->result)
+        slot->quality = r->options->quality ? calloc(max_sinks, sizeof *slot->quality) : NULL;
+        if (!slot->in || !slot->out || !slot->result || (r->options->quality && !slot->quality))
             return fail_nomem(err);
     }
     for (unsigned i = 0; i < r->options->threads; i++) {
@@ -441,6 +486,7 @@ static void release(struct run *r)
         free(r->slots[i].in);
         free(r->slots[i].out);
         free(r->slots[i].result);
+        free(r->slots[i].quality);
     }
     for (unsigned i = 0; r->scratch && i < r->options->threads; i++) {
         free(r->scratch[i].gather);

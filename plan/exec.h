@@ -6,13 +6,17 @@
 #include <stdatomic.h>
 
 #include "plan/plan.h"
+#include "plan/quality.h"
 
 struct exec_options {
-    uint64_t max_memory; /* bytes */
-    unsigned threads;    /* workers, >= 1 */
-    uint64_t tile_elems; /* 0: from the budget; a test sets it to show that it changes nothing */
-    bool resume;         /* go on from an earlier run's .partial and .journal */
-    bool force;          /* replace existing outputs */
+    uint64_t max_memory;  /* bytes */
+    unsigned threads;     /* workers, >= 1 */
+    uint64_t tile_elems;  /* 0: from the budget; a test sets it to show that it changes nothing */
+    bool resume;          /* go on from an earlier run's .partial and .journal */
+    bool force;           /* replace existing outputs */
+    bool allow_nonfinite; /* write what plan/finite.h would refuse */
+    struct quality
+        *quality; /* of this plan: measured and filled; what an earlier run wrote is read back. NULL */
     const atomic_int *cancel;
     void (*progress)(void *ctx, uint64_t done, uint64_t total); /* may be NULL; bytes of output */
     void *progress_ctx;
@@ -37,6 +41,9 @@ enum status exec_measure(const struct plan *p, const struct exec_options *o, str
 /* Refuses what must not happen before any work: an output that exists (E_USAGE, unless force), an output
  * that is one of the inputs (always), too little free space (E_IO). */
 enum status exec_precheck(const struct plan *p, const struct exec_options *o, struct err *err);
+
+/* The same, but for the space, for a file that is written besides the outputs. */
+enum status exec_precheck_file(const struct plan *p, const char *path, bool force, struct err *err);
 
 struct exec_result {
     uint64_t bytes_reused; /* of an earlier run */

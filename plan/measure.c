@@ -139,6 +139,8 @@ enum status exec_measure(const struct plan *p, const struct exec_options *o, str
         align_up(clamp(o->max_memory / (8 * nbuffer), FILE_BUFFER_MIN, FILE_BUFFER_MAX), FILE_BUFFER_STEP);
     /* What depends neither on max_memory nor on the tiles, and what rounding up the buffers may add. */
     uint64_t base = BASE_BYTES + p->arena.used + (o->threads + 1 + nfile) * THREAD_BYTES;
+    if (o->quality)
+        base += quality_bytes(p) + slots * quality_tile_bytes(p);
     uint64_t slack = (slots * (2 + w.max_sinks) + 2 * o->threads) * BUFFER_ALIGN;
     uint64_t fixed = base + nbuffer * m->file_buffer_bytes;
     uint64_t room = o->max_memory > fixed + slack ? o->max_memory - fixed - slack : 0;

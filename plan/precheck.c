@@ -196,6 +196,20 @@ static enum status check_space(const struct plan *p, bool resumes, struct err *e
     return s;
 }
 
+static enum status check_out(const struct plan *p, const struct plan_out *out, bool force, struct err *err)
+{
+    enum status s = check_names(p, out, err);
+
+    if (s == OK && path_exists(out->path) && !force && !out->replaces)
+        s = fail(err, E_USAGE, "%s: exists already (--force replaces it)", out->path);
+    return s;
+}
+
+enum status exec_precheck_file(const struct plan *p, const char *path, bool force, struct err *err)
+{
+    return check_out(p, &(struct plan_out){.path = path}, force, err);
+}
+
 enum status exec_precheck(const struct plan *p, const struct exec_options *o, struct err *err)
 {
     bool resumes = may_be_finished(p, o);
@@ -203,10 +217,7 @@ enum status exec_precheck(const struct plan *p, const struct exec_options *o, st
 
     for (size_t i = 0; i < p->nout && s == OK; i++) {
         const struct plan_out *out = &p->outs[i];
-
-        s = check_names(p, out, err);
-        if (s == OK && path_exists(out->path) && !o->force && !resumes && !out->replaces)
-            s = fail(err, E_USAGE, "%s: exists already (--force replaces it)", out->path);
+        s = check_out(p, out, o->force || resumes, err);
     }
     return s == OK ? check_space(p, resumes, err) : s;
 }

@@ -32,6 +32,44 @@ bool tile_next(struct tile_walk *w, struct tile *t);
  * needs one. */
 uint64_t tile_granule(const struct plan *p, const struct plan_step *step);
 
+/* Whether the values are the source's, in the order of its elements. */
+static inline bool tile_keeps_values(const struct tile *t, const struct plan_source *src)
+{
+    return t->step->nop == 0 && t->step->row.ndim == 0 && !src->scale;
+}
+
+/* Whether a sink gets the source's values as they are, and so its bytes. */
+static inline bool tile_is_copy(const struct tile *t, const struct plan_source *src,
+                                const struct plan_sink *sink)
+{
+    return tile_keeps_values(t, src) && !sink->rounds && sink->dtype == src->dtype;
+}
+
+/* Whether it gets them in another form that says the same. */
+static inline bool tile_is_transcoded(const struct tile *t, const struct plan_source *src,
+                                      const struct plan_sink *sink)
+{
+    return tile_keeps_values(t, src) && !sink->rounds && sink->transcode.convert &&
+           sink->transcode.from == src->dtype;
+}
+
+/* Either of the two: no values are made for it. */
+static inline bool tile_keeps_bits(const struct tile *t, const struct plan_source *src,
+                                   const struct plan_sink *sink)
+{
+    return tile_is_copy(t, src, sink) || tile_is_transcoded(t, src, sink);
+}
+
+/* What one sink got of a tile. */
+struct tile_result {
+    const struct tile *tile;
+    const struct plan_source *source;
+    const struct plan_sink *sink;
+    const void *raw;   /* the source's blocks, in the order of the output */
+    const float *x;    /* what the encoder got; where bits are kept the values, or nothing */
+    const void *bytes; /* blocks of the sink's type */
+};
+
 /* The smallest legal tile_elems, and the step that asks for it. */
 uint64_t tile_min_elems(const struct plan *p, const struct plan_step **step);
 

@@ -102,6 +102,19 @@ static void decode(const struct affine *a, const void *src, float *x, size_t n)
     }
 }
 
+/* ---- checking ---- */
+
+static size_t find_nonfinite(const struct affine *a, const void *src, size_t n)
+{
+    const unsigned char *scales = (const unsigned char *)src + a->group * a->bits / 8;
+
+    for (size_t i = 0; i < n; i++, scales += a->group * a->bits / 8 + 2 * scale_bytes(a->scale))
+        if (!isfinite(scale_get(a->scale, scales)) ||
+            !isfinite(scale_get(a->scale, scales + scale_bytes(a->scale))))
+            return i;
+    return n;
+}
+
 /* ---- the types ---- */
 
 /* Of the packed types those with a bias. */
@@ -122,14 +135,21 @@ static void decode(const struct affine *a, const void *src, float *x, size_t n)
     static void id##_decode(const void *src, float *x, size_t n)                                             \
     {                                                                                                        \
         decode(&id, src, x, n);                                                                              \
+    }                                                                                                        \
+    static size_t id##_find(const void *src, size_t n)                                                       \
+    {                                                                                                        \
+        return find_nonfinite(&id, src, n);                                                                  \
     }
 #define PACKED(id, name, bits, group, scale, scale_bits, nscale) TYPE_##nscale(id, bits, group, scale)
 #include "formats/dtype.def"
 
 #define ROWS_1(id)
 #define ROWS_2(id)                                                                                           \
-    [MLX_ROUNDING_CPU][DT_##id] = {.encode = id##_encode, .decode = id##_decode},                            \
-    [MLX_ROUNDING_METAL][DT_##id] = {.encode = id##_encode_metal, .decode = id##_decode, .variant = 1},
+    [MLX_ROUNDING_CPU][DT_##id] = {.encode = id##_encode,                                                    \
+                                   .decode = id##_decode,                                                    \
+                                   .find_nonfinite = id##_find},                                             \
+    [MLX_ROUNDING_METAL][DT_##id] = {                                                                        \
+        .encode = id##_encode_metal, .decode = id##_decode, .find_nonfinite = id##_find, .variant = 1},
 #define PACKED(id, name, bits, group, scale, scale_bits, nscale) ROWS_##nscale(id)
 
 static const struct codec codecs[][DT_COUNT] = {

@@ -147,6 +147,18 @@ static void decode(const struct narrow *t, const void *src, float *x, size_t n)
     }
 }
 
+/* Either scale's NaN; neither has an infinity. */
+static size_t find_nonfinite(const struct narrow *t, const void *src, size_t n)
+{
+    const unsigned char *scale = (const unsigned char *)src + t->group * t->bits / 8;
+    uint8_t mask = t->scale_e4m3 ? 0x7f : 0xff;
+
+    for (size_t i = 0; i < n; i++, scale += t->group * t->bits / 8 + 1)
+        if ((*scale & mask) == mask)
+            return i;
+    return n;
+}
+
 /* ---- the types ---- */
 
 #define ENCODE(id, arithmetic)                                                                               \
@@ -166,6 +178,10 @@ static void decode(const struct narrow *t, const void *src, float *x, size_t n)
     static void id##_decode(const void *src, float *x, size_t n)                                             \
     {                                                                                                        \
         decode(&id, src, x, n);                                                                              \
+    }                                                                                                        \
+    static size_t id##_find(const void *src, size_t n)                                                       \
+    {                                                                                                        \
+        return find_nonfinite(&id, src, n);                                                                  \
     }
 #define TYPE_2(id)
 #define PACKED(id, name, bits, group, scale, scale_bits, nscale) TYPE_##nscale(id)
@@ -175,6 +191,7 @@ static void decode(const struct narrow *t, const void *src, float *x, size_t n)
     [arithmetic][DT_##id] = {                                                                                \
         .encode = id##_##arithmetic,                                                                         \
         .decode = id##_decode,                                                                               \
+        .find_nonfinite = id##_find,                                                                         \
         .variant = arithmetic,                                                                               \
     }
 #define ROWS_1(id) ROW(id, CPU_F32), ROW(id, CPU_F16), ROW(id, CPU_BF16), ROW(id, METAL),

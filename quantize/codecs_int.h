@@ -89,4 +89,30 @@ void iq1_m_decode(const void *src, float *x, size_t n);
 const struct codec *affine_codec(enum dtype t, enum mlx_rounding rounding);
 const struct codec *narrow_codec(enum dtype t, enum mlx_rounding rounding, enum dtype from);
 
+/* codec_finite.c: whether scales are finite */
+size_t q4_0_find_nonfinite(const void *src, size_t n);
+size_t q4_1_find_nonfinite(const void *src, size_t n);
+size_t q5_0_find_nonfinite(const void *src, size_t n);
+size_t q5_1_find_nonfinite(const void *src, size_t n);
+size_t q8_0_find_nonfinite(const void *src, size_t n);
+size_t q2_k_find_nonfinite(const void *src, size_t n);
+size_t q3_k_find_nonfinite(const void *src, size_t n);
+size_t q4_k_find_nonfinite(const void *src, size_t n);
+size_t q5_k_find_nonfinite(const void *src, size_t n);
+size_t q6_k_find_nonfinite(const void *src, size_t n);
+size_t q1_0_find_nonfinite(const void *src, size_t n);
+size_t q2_0_find_nonfinite(const void *src, size_t n);
+size_t tq1_0_find_nonfinite(const void *src, size_t n);
+size_t tq2_0_find_nonfinite(const void *src, size_t n);
+size_t mxfp4_find_nonfinite(const void *src, size_t n);
+size_t iq4_nl_find_nonfinite(const void *src, size_t n);
+size_t iq4_xs_find_nonfinite(const void *src, size_t n);
+size_t iq2_xxs_find_nonfinite(const void *src, size_t n);
+size_t iq2_xs_find_nonfinite(const void *src, size_t n);
+size_t iq2_s_find_nonfinite(const void *src, size_t n);
+size_t iq3_xxs_find_nonfinite(const void *src, size_t n);
+size_t iq3_s_find_nonfinite(const void *src, size_t n);
+size_t iq1_s_find_nonfinite(const void *src, size_t n);
+size_t iq1_m_find_nonfinite(const void *src, size_t n);
+
 #endif
