@@ -25,6 +25,7 @@ static const struct {
 
 static const struct opt table[] = {
     {.name = "output",
+     .how = true,
      .letter = 'o',
      .kind = OPT_PATH,
      OPT_FIELD(struct options, out),
@@ -78,6 +79,7 @@ static const struct opt table[] = {
      .arg = "NAME",
      .help = "leave out an unknown tensor of that name (a shell pattern) instead of failing"},
     OPT_ROWS_QUANTIZE(struct options, rung.quantize),
+    OPT_ROWS_QUALITY(struct options),
     OPT_ROWS_RUN(struct options),
     OPT_ROWS_COMMON(struct options),
     {0},
@@ -131,24 +133,28 @@ static enum status make_plan(struct plan *plan, struct source **source, const ch
     return s == OK ? convert_to_gguf(plan, *source, c, err) : s;
 }
 
-static enum status plan_and_run(const struct options *o, const char *path, const struct ladder *l,
+static enum status plan_and_run(const struct opt_line *line, const struct ladder *l,
                                 struct convert_options *c, struct err *err)
 {
+    const struct options *o = line->options;
+    struct report_about subject = {"convert", line, l};
+    struct run_options run_options = o->run;
     struct authorship_overrides overrides = {0};
     struct source *source = NULL;
     struct plan plan;
 
     plan_init(&plan);
+    run_options.about = &subject;
     overrides.arena = &plan.arena;
     c->overrides = &overrides;
     enum status s = read_overrides(o, &overrides, &plan.notes, err);
     if (s == OK)
-        s = make_plan(&plan, &source, path, c, err);
+        s = make_plan(&plan, &source, line->args[0], c, err);
     if (s != OK)
         run_notes("convert", &plan, &o->common);
     else
         s = o->rung.quantize.explain ? ladder_print_explanations(l, err)
-                                     : run_plan("convert", &plan, &o->run, &o->common, err);
+                                     : run_plan("convert", &plan, &run_options, &o->common, err);
     plan_free(&plan);
     source_close(source);
     return s;
@@ -241,7 +247,7 @@ static enum status run(const struct opt_line *line, struct err *err)
         .nallow_unknown = o->allow_unknown.n,
     };
     if (s == OK)
-        s = plan_and_run(o, line->args[0], &ladder, &c, err);
+        s = plan_and_run(line, &ladder, &c, err);
     ladder_close(&ladder);
     return s;
 }

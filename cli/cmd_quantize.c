@@ -13,6 +13,7 @@ struct options {
 
 static const struct opt table[] = {
     {.name = "output",
+     .how = true,
      .letter = 'o',
      .kind = OPT_PATH,
      OPT_FIELD(struct options, out),
@@ -33,6 +34,7 @@ static const struct opt table[] = {
      .help = "quantize tensors again that are quantized already"},
     OPT_ROW_PRUNE(struct options, prune),
     OPT_ROWS_SPLIT(struct options),
+    OPT_ROWS_QUALITY(struct options),
     OPT_ROWS_RUN(struct options),
     OPT_ROWS_COMMON(struct options),
     {0},
@@ -89,9 +91,11 @@ static enum status fill_rungs(const struct ladder *l, struct quantize_rung *rung
     return OK;
 }
 
-static enum status plan_and_run(const struct options *o, const char *path, const struct ladder *l,
-                                struct err *err)
+static enum status plan_and_run(const struct opt_line *line, const struct ladder *l, struct err *err)
 {
+    const struct options *o = line->options;
+    struct report_about subject = {"quantize", line, l};
+    struct run_options run_options = o->run;
     struct quantize_request q = {
         .nrung = l->n,
         .prune = o->prune,
@@ -103,17 +107,18 @@ static enum status plan_and_run(const struct options *o, const char *path, const
     struct plan plan;
 
     plan_init(&plan);
+    run_options.about = &subject;
     q.rungs = rungs;
     enum status s = rungs ? fill_rungs(l, rungs, err) : fail_nomem(err);
     if (s == OK)
-        s = source_open(&source, path, err);
+        s = source_open(&source, line->args[0], err);
     if (s == OK)
         s = quantize_gguf(&plan, source, &q, err);
     if (s != OK)
         run_notes("quantize", &plan, &o->common);
     else
         s = o->rung.quantize.explain ? ladder_print_explanations(l, err)
-                                     : run_plan("quantize", &plan, &o->run, &o->common, err);
+                                     : run_plan("quantize", &plan, &run_options, &o->common, err);
     plan_free(&plan);
     source_close(source);
     return s;
@@ -131,7 +136,7 @@ static enum status run(const struct opt_line *line, struct err *err)
     if (s == OK)
         s = open_jobs(&ladder, err);
     if (s == OK)
-        s = plan_and_run(o, line->args[0], &ladder, err);
+        s = plan_and_run(line, &ladder, err);
     ladder_close(&ladder);
     return s;
 }

@@ -11,7 +11,7 @@
 const char *const rung_mtp_choices[] = {"auto", "keep", "drop", "only", NULL};
 
 #define OPTIONS_FIELD(f) .offset = offsetof(struct rung_options, f)
-static const struct opt table[] = {
+const struct opt rung_table[] = {
     OPT_ROWS_QUANTIZE(struct rung_options, quantize),
     {.name = "mtp", .kind = OPT_ENUM, OPTIONS_FIELD(mtp), .arg = "MODE", .choices = rung_mtp_choices},
     {0},
@@ -83,15 +83,15 @@ static char *as_option(struct ladder *l, char *word)
     size_t n = strspn(word, "abcdefghijklmnopqrstuvwxyz-");
     bool option = n > 0 && word[0] != '-' && word[n] == '=';
 
-    for (const struct opt *o = table; o->name && !option; o++)
+    for (const struct opt *o = rung_table; o->name && !option; o++)
         option = o->kind == OPT_FLAG && strcmp(o->name, word) == 0;
     return option ? arena_printf(l->arena, "--%s", word) : word;
 }
 
 static bool has_own_quantize(const struct opt_line *line)
 {
-    for (const struct opt *o = table; o->name; o++)
-        if (line->seen[o - table] && o->offset != offsetof(struct rung_options, mtp))
+    for (const struct opt *o = rung_table; o->name; o++)
+        if (line->seen[o - rung_table] && o->offset != offsetof(struct rung_options, mtp))
             return true;
     return false;
 }
@@ -100,7 +100,7 @@ static enum status parse_words(struct ladder *l, int n, char **words, const stru
                                struct err *err)
 {
     struct rung_options *options = arena_alloc(l->arena, sizeof *options);
-    struct opt_line line = {.table = table, .options = options, .arena = l->arena};
+    struct opt_line line = {.table = rung_table, .options = options, .arena = l->arena};
     enum status s = options ? opt_parse(&line, n, words, err) : fail_nomem(err);
 
     if (s != OK)

@@ -21,6 +21,7 @@ struct rung_options {
 };
 
 extern const char *const rung_mtp_choices[];
+extern const struct opt rung_table[]; /* of struct rung_options */
 
 struct ladder_rung {
     const char *type, *out;

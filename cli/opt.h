@@ -38,6 +38,7 @@ struct opt {
     uint64_t min, max;          /* of a number; max 0 = no upper limit */
     const char *const *choices; /* of OPT_ENUM, NULL at the end */
     const char *help;           /* a phrase without a final full stop */
+    bool how; /* it says how the command works and where its results go, not what they are */
 };
 
 /* One command line. The caller sets the first three; the strings in *options are borrowed from argv. */
@@ -72,21 +73,24 @@ struct opt_common {
 
 #define OPT_ROW_HELP                                                                                         \
     {                                                                                                        \
-        .name = "help", .letter = 'h', .kind = OPT_HELP, .help = "print this help"                           \
+        .name = "help", .how = true, .letter = 'h', .kind = OPT_HELP, .help = "print this help"              \
     }
 #define OPT_FIELD(type, field) .offset = offsetof(type, field)
 
 #define OPT_ROWS_COMMON(type)                                                                                \
     {.name = "json",                                                                                         \
+     .how = true,                                                                                            \
      .kind = OPT_FLAG,                                                                                       \
      OPT_FIELD(type, common.json),                                                                           \
      .help = "print one JSON object instead of text"},                                                       \
         {.name = "quiet",                                                                                    \
+         .how = true,                                                                                        \
          .letter = 'q',                                                                                      \
          .kind = OPT_FLAG,                                                                                   \
          OPT_FIELD(type, common.quiet),                                                                      \
          .help = "print no notes and no progress"},                                                          \
         {.name = "verbose",                                                                                  \
+         .how = true,                                                                                        \
          .letter = 'v',                                                                                      \
          .kind = OPT_FLAG,                                                                                   \
          OPT_FIELD(type, common.verbose),                                                                    \

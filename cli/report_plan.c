@@ -4,8 +4,7 @@
 #include "cli/report.h"
 #include "cli/tty.h"
 
-/* A step's sink as the tensor it becomes. */
-static struct tensor sink_tensor(const struct plan_step *step, const struct plan_sink *sink)
+struct tensor report_plan_tensor(const struct plan_step *step, const struct plan_sink *sink)
 {
     struct tensor t = {.name = step->name,
                        .dtype = sink->dtype,
@@ -24,7 +23,7 @@ static struct report_totals count_all(const struct plan *p)
 
     for (size_t i = 0; i < p->nstep; i++) {
         for (size_t k = 0; k < p->steps[i].nsink; k++) {
-            struct tensor t = sink_tensor(&p->steps[i], &p->steps[i].sinks[k]);
+            struct tensor t = report_plan_tensor(&p->steps[i], &p->steps[i].sinks[k]);
 
             report_count(&totals, &t);
         }
@@ -49,7 +48,7 @@ static bool next_set(const struct plan *p, struct set *set)
         set->nbytes += p->outs[set->end].nbytes;
     for (size_t i = 0; i < p->nstep; i++) {
         for (size_t k = 0; k < p->steps[i].nsink; k++) {
-            struct tensor t = sink_tensor(&p->steps[i], &p->steps[i].sinks[k]);
+            struct tensor t = report_plan_tensor(&p->steps[i], &p->steps[i].sinks[k]);
 
             if (t.file >= set->first && t.file < set->end)
                 report_count(&set->totals, &t);
@@ -197,7 +196,7 @@ static void put_tensors(struct json_writer *w, const struct plan *p)
     json_open(w, '[');
     for (size_t i = 0; i < p->nstep; i++) {
         for (size_t k = 0; k < p->steps[i].nsink; k++) {
-            struct tensor t = sink_tensor(&p->steps[i], &p->steps[i].sinks[k]);
+            struct tensor t = report_plan_tensor(&p->steps[i], &p->steps[i].sinks[k]);
 
             json_open(w, '{');
             report_tensor_members(w, &t);

@@ -5,6 +5,9 @@
 
 #include "plan/exec.h"
 
+/* A step's sink as the tensor that it becomes. */
+struct tensor report_plan_tensor(const struct plan_step *step, const struct plan_sink *sink);
+
 /* Files, types, what is dropped and why, memory; each dropped tensor by name when verbose. */
 void report_plan_text(struct buf *out, const struct plan *p, const struct exec_memory *memory, bool verbose);
 

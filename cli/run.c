@@ -93,6 +93,17 @@ static enum status execute(const char *command, const struct plan *plan, struct 
     return s;
 }
 
+static enum status print_worst(const struct quality_report *report, struct err *err)
+{
+    struct buf out;
+
+    buf_init(&out, OUTPUT_MAX);
+    report_quality_text(&out, report);
+    enum status s = tty_print(&out, err);
+    buf_free(&out);
+    return s;
+}
+
 enum status run_plan(const char *command, const struct plan *plan, const struct run_options *o,
                      const struct opt_common *common, struct err *err)
 {
@@ -101,17 +112,29 @@ enum status run_plan(const char *command, const struct plan *plan, const struct 
         .threads = o->threads ? (unsigned)o->threads : processors(),
         .resume = o->resume,
         .force = o->force,
+        .allow_nonfinite = o->allow_nonfinite || !o->about,
     };
+    struct quality_report report = {.path = o->report, .about = o->about, .force = o->force};
     struct exec_memory memory;
-    enum status s = exec_measure(plan, &exec, &memory, err);
+    enum status s = o->report ? quality_open(&report.quality, plan, err) : OK;
 
+    exec.quality = o->report ? &report.quality : NULL;
+    if (s == OK)
+        s = exec_measure(plan, &exec, &memory, err);
     if (s == OK && !o->dry_run)
         s = exec_precheck(plan, &exec, err);
+    if (s == OK && !o->dry_run && o->report)
+        s = report_quality_open(&report, err);
     if (s == OK && !(common->json && o->dry_run))
         run_notes(command, plan, common);
     if (s == OK)
         s = o->dry_run ? plan_check(plan, err) : execute(command, plan, &exec, o, common, err);
+    if (s == OK && report.file)
+        s = report_quality_write(&report, err);
     if (s == OK && (!common->quiet || o->dry_run || common->json))
         s = print_result(plan, &memory, o, common, err);
+    if (s == OK && report.file && !common->quiet && !common->json)
+        s = print_worst(&report, err);
+    report_quality_close(&report);
     return s;
 }

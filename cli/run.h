@@ -4,6 +4,7 @@
 #define CLI_RUN_H
 
 #include "cli/opt.h"
+#include "cli/report_quality.h"
 #include "plan/plan.h"
 
 /* Options of all writing commands: a member `struct run_options run` takes them. */
@@ -11,27 +12,35 @@ struct run_options {
     uint64_t max_memory, threads;               /* threads 0: one per processor */
     uint64_t split_max_size, split_max_tensors; /* 0: one file */
     bool dry_run, resume, force;
-    int progress; /* enum tty_progress_mode */
+    int progress;       /* enum tty_progress_mode */
+    const char *report; /* of quality; NULL: none */
+    bool allow_nonfinite;
+    const struct report_about *about; /* of commands that take OPT_ROWS_QUALITY; the others copy what is
+                                         there, finite or not */
 };
 
 extern const char *const run_progress_choices[];
 
 #define OPT_ROWS_RUN(type)                                                                                   \
     {.name = "dry-run",                                                                                      \
+     .how = true,                                                                                            \
      .letter = 'n',                                                                                          \
      .kind = OPT_FLAG,                                                                                       \
      OPT_FIELD(type, run.dry_run),                                                                           \
      .help = "print what would be written, and write nothing"},                                              \
         {.name = "resume",                                                                                   \
+         .how = true,                                                                                        \
          .kind = OPT_FLAG,                                                                                   \
          OPT_FIELD(type, run.resume),                                                                        \
          .help = "go on where an interrupted run of the same job stopped"},                                  \
         {.name = "force",                                                                                    \
+         .how = true,                                                                                        \
          .letter = 'f',                                                                                      \
          .kind = OPT_FLAG,                                                                                   \
          OPT_FIELD(type, run.force),                                                                         \
          .help = "replace an existing output"},                                                              \
         {.name = "max-memory",                                                                               \
+         .how = true,                                                                                        \
          .kind = OPT_SIZE,                                                                                   \
          OPT_FIELD(type, run.max_memory),                                                                    \
          .arg = "SIZE",                                                                                      \
@@ -39,6 +48,7 @@ extern const char *const run_progress_choices[];
          .min = 1,                                                                                           \
          .help = "memory to use at most"},                                                                   \
         {.name = "threads",                                                                                  \
+         .how = true,                                                                                        \
          .letter = 'j',                                                                                      \
          .kind = OPT_U64,                                                                                    \
          OPT_FIELD(type, run.threads),                                                                       \
@@ -47,7 +57,7 @@ extern const char *const run_progress_choices[];
          .max = 256,                                                                                         \
          .help = "worker threads; 0 is one for each processor"},                                             \
     {                                                                                                        \
-        .name = "progress", .kind = OPT_ENUM, OPT_FIELD(type, run.progress), .arg = "MODE",                  \
+        .name = "progress", .how = true, .kind = OPT_ENUM, OPT_FIELD(type, run.progress), .arg = "MODE",     \
         .preset = "auto", .choices = run_progress_choices,                                                   \
         .help = "a line that redraws itself on a terminal (auto), a line every 30 seconds (plain), or none"  \
     }
@@ -70,6 +80,19 @@ extern const char *const run_progress_choices[];
     {                                                                                                        \
         .name = "prune-layers", .kind = OPT_STR, OPT_FIELD(type, field), .arg = "LIST",                      \
         .help = "leave blocks out, such as 4,20-22; those behind them move up"                               \
+    }
+
+/* Of those that encode values. */
+#define OPT_ROWS_QUALITY(type)                                                                               \
+    {.name = "report",                                                                                       \
+     .how = true,                                                                                            \
+     .kind = OPT_PATH,                                                                                       \
+     OPT_FIELD(type, run.report),                                                                            \
+     .arg = "FILE.json",                                                                                     \
+     .help = "measure what is written against what it was made of, and write a report of every tensor"},     \
+    {                                                                                                        \
+        .name = "allow-nonfinite", .kind = OPT_FLAG, OPT_FIELD(type, run.allow_nonfinite),                   \
+        .help = "quantize NaN and infinite values, and write what becomes infinite, instead of failing"      \
     }
 
 /* The plan's notes, unless --quiet: what a command that cannot plan has found out. */

@@ -349,6 +349,11 @@ enum status outfile_link(struct outfile **out, const char *path, const char *fro
     return OK;
 }
 
+static const char *name_now(const struct outfile *f)
+{
+    return f->committed ? f->path : f->partial;
+}
+
 enum status outfile_read(struct outfile *f, void *p, size_t n, uint64_t off, struct err *err)
 {
     unsigned char *bytes = p;
@@ -359,9 +364,9 @@ enum status outfile_read(struct outfile *f, void *p, size_t n, uint64_t off, str
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
-            return fail_errno(err, "%s: read at %" PRIu64, f->path, off);
+            return fail_errno(err, "%s: read at %" PRIu64, name_now(f), off);
         if (got == 0)
-            return fail(err, E_IO, "%s: ends at %" PRIu64, f->path, off);
+            return fail(err, E_IO, "%s: ends at %" PRIu64, name_now(f), off);
         bytes += got;
         off += (uint64_t)got;
         n -= (size_t)got;

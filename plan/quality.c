@@ -62,12 +62,12 @@ uint64_t quality_bytes(const struct plan *p)
 
 /* ---- measuring ---- */
 
-/* Sums over n <= RUN elements, lane by lane and then lane after lane. */
-static inline void sum_run(const float *x, const float *y, const float *w, size_t n, double sum[QUALITY_SUMS])
+/* Sums over a run, lane by lane and then lane after lane. */
+static inline void sum_run(const float *x, const float *y, const float *w, double sum[QUALITY_SUMS])
 {
     double lane[QUALITY_SUMS][LANES] = {0};
 
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < RUN; i++) {
         double a = x[i], b = y[i], e = a - b;
 
         lane[QUALITY_EE][i % LANES] += e * e;
@@ -84,11 +84,11 @@ static inline void sum_run(const float *x, const float *y, const float *w, size_
         sum[k] = (lane[k][0] + lane[k][1]) + (lane[k][2] + lane[k][3]);
 }
 
-static inline double max_error(const float *x, const float *y, size_t n)
+static inline double max_error(const float *x, const float *y)
 {
     double most[LANES] = {0};
 
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < RUN; i++) {
         double e = fabs((double)x[i] - (double)y[i]);
 
         most[i % LANES] = e > most[i % LANES] ? e : most[i % LANES];
@@ -96,44 +96,59 @@ static inline double max_error(const float *x, const float *y, size_t n)
     return fmax(fmax(most[0], most[1]), fmax(most[2], most[3]));
 }
 
-/* Sets the pairs that are not finite to zero, which counts for nothing; returns how many. */
-static size_t clear_nonfinite(float *x, float *y, float *w, size_t n)
-{
-    size_t cleared = 0;
+static void add_run(const float *x, const float *y, const float *w, struct quality_part *part);
 
-    for (size_t i = 0; i < n; i++) {
-        if (isfinite(x[i]) && isfinite(y[i]))
+/* The same for a run in which not all is finite: such pairs become zeros, which add nothing. */
+static void add_cleared(const float *x, const float *y, const float *w, struct quality_part *part)
+{
+    float clear[3][RUN] = {0};
+    uint64_t n = 0;
+
+    for (size_t i = 0; i < RUN; i++) {
+        if (!isfinite(x[i]) || !isfinite(y[i])) {
+            n++;
             continue;
-        x[i] = y[i] = w[i] = 0;
-        cleared++;
+        }
+        clear[0][i] = x[i];
+        clear[1][i] = y[i];
+        clear[2][i] = w ? w[i] : 0;
     }
-    return cleared;
+    add_run(clear[0], clear[1], w ? clear[2] : NULL, part);
+    part->n -= n;
+    part->nonfinite += n;
 }
 
-static inline void add_run(const float *x, const float *y, const float *w, size_t n,
-                           struct quality_part *part)
+static void add_run(const float *x, const float *y, const float *w, struct quality_part *part)
 {
-    float clean[3][RUN] = {0};
     double sum[QUALITY_SUMS];
-    size_t cleared = 0;
 
-    sum_run(x, y, w, n, sum);
+    sum_run(x, y, w, sum);
     /* Squares of finite floats, and a float more, are far below the largest double. */
     if (!isfinite(sum[QUALITY_XX] + sum[QUALITY_YY])) {
-        memcpy(clean[0], x, n * sizeof *x);
-        memcpy(clean[1], y, n * sizeof *y);
-        if (w)
-            memcpy(clean[2], w, n * sizeof *w);
-        cleared = clear_nonfinite(clean[0], clean[1], clean[2], n);
-        x = clean[0];
-        y = clean[1];
-        sum_run(x, y, w ? clean[2] : NULL, n, sum);
+        add_cleared(x, y, w, part);
+        return;
     }
     for (int k = 0; k < (w ? QUALITY_SUMS : QUALITY_W); k++)
         exact_sum_add(&part->sum[k], sum[k]);
-    part->max_error = fmax(part->max_error, max_error(x, y, n));
-    part->n += n - cleared;
-    part->nonfinite += cleared;
+    part->max_error = fmax(part->max_error, max_error(x, y));
+    part->n += RUN;
+}
+
+/* The same for a run of one element without weights. */
+static inline void add_one(float x, float y, struct quality_part *part)
+{
+    double a = x, b = y, e = a - b;
+
+    if (!isfinite(e)) {
+        part->nonfinite++;
+        return;
+    }
+    exact_sum_add(&part->sum[QUALITY_EE], e * e);
+    exact_sum_add(&part->sum[QUALITY_XX], a * a);
+    exact_sum_add(&part->sum[QUALITY_YY], b * b);
+    exact_sum_add(&part->sum[QUALITY_XY], a * b);
+    part->max_error = fmax(part->max_error, fabs(e));
+    part->n++;
 }
 
 /* The importance of the columns from an element on; a run never leaves its row, as rows are whole blocks. */
@@ -165,10 +180,10 @@ void quality_measure(const struct tile_result *r, struct quality_part *part)
         /* Tiles of blocks begin and end with a block; others anywhere, and so must be added one by one. */
         if (dtype_is_quantized(sink->dtype))
             for (size_t i = 0; i < n; i += RUN)
-                add_run(x + i, y + i, weights_at(r, r->tile->first + at + i), RUN, part);
+                add_run(x + i, y + i, weights_at(r, r->tile->first + at + i), part);
         else
             for (size_t i = 0; i < n; i++)
-                add_run(x + i, y + i, NULL, 1, part);
+                add_one(x[i], y[i], part);
     }
 }
 

@@ -86,7 +86,8 @@ static void test_read(void **state)
 /* What one plan wrote is what another reads. */
 static void test_files(void **state)
 {
-    struct exec_options o = {.max_memory = 512 * MIB, .threads = 2, .tile_elems = 700};
+    struct exec_options o = {
+        .max_memory = 512 * MIB, .threads = 2, .tile_elems = 700, .allow_nonfinite = true};
     struct plan p, q;
     struct err err = {0};
     struct file *file = NULL;
@@ -228,6 +229,7 @@ static void test_resume(void **state)
         struct exec_options o = {.max_memory = 1,
                                  .threads = 2,
                                  .tile_elems = 2000,
+                                 .allow_nonfinite = true,
                                  .cancel = &stop.flag,
                                  .progress = stop_at,
                                  .progress_ctx = &stop};
