@@ -328,7 +328,7 @@ static void add_row(struct buf *out, const char *name, const char *type, double 
 
     tty_add_printable(out, name, strlen(name));
     size_t used = min_u64(out->n - start, NAME_COLUMN);
-    buf_printf(out, "%*s  %-8s%12.2f%12.3g%16.5f%10.6f\n", (int)(NAME_COLUMN - used), "", type, bits,
+    buf_printf(out, "%*s  %-8s%12.2f%12.3g%16.3g%10.6f\n", (int)(NAME_COLUMN - used), "", type, bits,
                quality_rmse(row), quality_relative(row), quality_cosine(row));
 }
 

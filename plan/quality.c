@@ -258,7 +258,7 @@ double quality_cosine(const struct quality_row *r)
 
     if (x == 0 || y == 0)
         return x == y;
-    return fmin(fmax(r->sum[QUALITY_XY] / (sqrt(x) * sqrt(y)), -1), 1);
+    return fmin(fmax(r->sum[QUALITY_XY] / sqrt(x * y), -1), 1);
 }
 
 bool quality_weighted(const struct quality_row *r)
