@@ -22,11 +22,21 @@ struct edit {
     struct map parents; /* -> layer */
 };
 
+static bool is_object(const struct json *v)
+{
+    return v && json_kind(v) == JSON_K_OBJECT;
+}
+
+static bool is_text_config(const struct json *member)
+{
+    return is_object(member) && strcmp(json_key(member), "text_config") == 0;
+}
+
 static bool is_settings(const struct json *member)
 {
     for (size_t i = 0; i < ARRAY_LEN(settings_keys); i++)
         if (strcmp(json_key(member), settings_keys[i]) == 0)
-            return json_kind(member) == JSON_K_OBJECT;
+            return is_object(member);
     return false;
 }
 
@@ -41,7 +51,7 @@ static bool needs_edit(const struct repack *r, const struct json *object)
     struct expert_name e;
 
     for (const struct json *m = json_first(object); m; m = json_after(m)) {
-        if (strcmp(json_key(m), "text_config") == 0 && needs_edit(r, m))
+        if (is_text_config(m) && needs_edit(r, m))
             return true;
         for (const struct json *k = is_settings(m) ? json_first(m) : NULL; k; k = json_after(k))
             if (is_module(k, &e) && !experts_fits(&e, r->o->experts))
@@ -235,12 +245,10 @@ static enum status put_object(const struct repack *r, const struct json *object,
 
     json_open(w, '{');
     for (const struct json *m = json_first(object); m && s == OK; m = json_after(m)) {
-        bool text = strcmp(json_key(m), "text_config") == 0 && json_kind(m) == JSON_K_OBJECT;
-
         json_put_key(w, json_key(m));
         if (is_settings(m))
             s = edit_settings(r, m, w, err);
-        else if (text)
+        else if (is_text_config(m))
             s = put_object(r, m, w, err);
         else
             json_put_tree(w, m);
@@ -257,7 +265,7 @@ enum status repack_config(const struct repack *r, struct buf *out, bool *changed
 
     for (size_t i = 0; i < r->ngroup; i++)
         moves = moves || r->groups[i].moves;
-    *changed = moves && config && json_kind(config) == JSON_K_OBJECT && needs_edit(r, config);
+    *changed = moves && is_object(config) && needs_edit(r, config);
     if (!*changed)
         return OK;
     enum status s = put_object(r, config, &w, err);

@@ -70,10 +70,14 @@ static enum status count_experts(const struct repack *r, struct repack_group *g,
 
     if (n == 0)
         n = numbered ? (uint64_t)g->max + 1 : first->rank ? first->shape[0] : 0;
-    if (n == 0 || n > EXPERTS_MAX || (numbered && n > r->source->ntensor))
+    if (numbered && n > r->source->ntensor)
         return fail(err, E_FORMAT,
-                    "%s: tensor %s: is one of %" PRIu64 " experts%s, which cannot be all there",
-                    r->source->path, first->name, n, configured ? " (config.json)" : "");
+                    "%s: %.*s: would have %" PRIu64 " experts%s, but there are only %zu tensors",
+                    r->source->path, (int)g->parent.n, g->parent.p, n, configured ? " (config.json)" : "",
+                    r->source->ntensor);
+    if (n == 0 || n > EXPERTS_MAX)
+        return fail(err, E_FORMAT, "%s: tensor %s: is of %" PRIu64 " experts, of at most %d that are handled",
+                    r->source->path, first->name, n, EXPERTS_MAX);
     if (numbered && g->max >= n)
         return fail(err, E_FORMAT, "%s: %.*s: has an expert %" PRIu32 ", but config.json counts %" PRIu64,
                     r->source->path, (int)g->parent.n, g->parent.p, g->max, n);

@@ -221,12 +221,12 @@ static enum status fill_stored(struct folder *f, struct plan_step *step, uint32_
     t->entry = (struct st_entry){
         .name = part_name(&f->plan->arena, step, k),
         .dtype = dtype_parts(sink->dtype)->part[k].dtype,
-        .rank = step->rank,
+        .rank = step->rank - sink->trimmed,
         .nbytes = dtype_part_nbytes(sink->dtype, k, step->nelem),
     };
-    memcpy(t->shape, step->shape, sizeof t->shape);
+    memcpy(t->shape, step->shape + sink->trimmed, t->entry.rank * sizeof t->shape[0]);
     if (dtype_parts(sink->dtype)->n > 1)
-        t->shape[step->rank - 1] = dtype_part_cols(sink->dtype, k, step->shape[step->rank - 1]);
+        t->shape[t->entry.rank - 1] = dtype_part_cols(sink->dtype, k, step->shape[step->rank - 1]);
     return t->entry.name ? OK : fail_nomem(err);
 }
 
@@ -323,8 +323,11 @@ static void put_metadata(struct json_writer *w, const struct folder *f)
         total += f->entries[i].nbytes;
     json_put_key(w, "metadata");
     json_open(w, '{');
-    for (const struct json *m = json_first(f->metadata_of_index); m; m = json_after(m)) {
-        if (strcmp(json_key(m), "total_size") == 0 || strcmp(json_key(m), "total_parameters") == 0)
+    bool given = f->metadata_of_index && json_kind(f->metadata_of_index) == JSON_K_OBJECT;
+    for (const struct json *m = given ? json_first(f->metadata_of_index) : NULL; m; m = json_after(m)) {
+        bool counted = f->total_parameters && strcmp(json_key(m), "total_parameters") == 0;
+
+        if (counted || strcmp(json_key(m), "total_size") == 0)
             continue;
         json_put_key(w, json_key(m));
         json_put_tree(w, m);
@@ -473,10 +476,21 @@ static enum status lay_out_shard(struct folder *f, const struct folder_shard *sh
                        : lay_out_stored(f, path, shard, err);
 }
 
+/* The path without the slashes after it. */
+static enum status trim_path(struct folder *f, struct err *err)
+{
+    struct slice base = path_base(f->path);
+
+    f->path = arena_strndup(&f->plan->arena, f->path, (size_t)(base.p - f->path) + base.n);
+    return f->path ? OK : fail_nomem(err);
+}
+
 enum status folder_lay_out(struct folder *f, struct err *err)
 {
-    enum status s = cut_shards(f, err);
+    enum status s = trim_path(f, err);
 
+    if (s == OK)
+        s = cut_shards(f, err);
     f->plan->folder = f->path;
     if (s == OK)
         s = list_steps(f, err);

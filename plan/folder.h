@@ -26,8 +26,8 @@ struct folder {
                                     format=mlx; NULL: none */
     enum folder_order order;
     uint64_t split_max_bytes;  /* tensor bytes of a shard, where those of more than one tensor; 0: no limit */
-    uint64_t total_parameters; /* for the index; 0: not written */
-    const struct json *metadata_of_index; /* an object: further members for the index; NULL: none */
+    uint64_t total_parameters; /* for the index; 0: what metadata_of_index says */
+    const struct json *metadata_of_index; /* further members for the index; NULL or no object: none */
 
     /* Of this module. Zero them. */
     struct folder_shard *shards;
