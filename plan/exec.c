@@ -7,25 +7,6 @@
 #include "core/pipe.h"
 #include "plan/exec_int.h"
 #include "plan/finite.h"
-#include "plan/parts.h"
-#include "plan/tile.h"
-
-struct slot {
-    struct tile tile;
-    const struct plan_source *source;
-    struct tile_read read;
-    unsigned char *in, *out;
-    unsigned char **result; /* of each sink, planar: in `out`, or in `in` where a copy is enough */
-    struct finite_flaw flaw;
-    struct quality_part *quality; /* of each sink; NULL: not measured */
-};
-
-struct scratch {
-    unsigned char *gather;
-    float *values;
-    float *row; /* where rows take another order */
-    unsigned char *blocks;
-};
 
 struct run {
     const struct plan *plan;
@@ -48,32 +29,12 @@ struct run {
     uint64_t reused;
 };
 
-/* Bytes of n elements, which end at a block's end. */
-static uint64_t bytes_of(enum dtype t, uint64_t n)
-{
-    uint64_t nbytes = 0;
-
-    require(dtype_nbytes(t, n, &nbytes));
-    return nbytes;
-}
-
 /* ---- reading ---- */
-
-/* Whether an earlier run wrote this tile of the sink. */
-static bool is_there(const struct run *r, const struct tile *t, const struct plan_sink *sink)
-{
-    for (uint32_t k = 0; k < dtype_parts(sink->dtype)->n; k++)
-        if (!resume_has(&r->resume, sink->place[k].out,
-                        sink->place[k].off + dtype_part_nbytes(sink->dtype, k, t->first),
-                        dtype_part_nbytes(sink->dtype, k, t->nelem)))
-            return false;
-    return true;
-}
 
 static bool tile_is_there(const struct run *r, const struct tile *t)
 {
     for (size_t i = 0; i < t->step->nsink; i++)
-        if (!is_there(r, t, &t->step->sinks[i]))
+        if (!resume_has_tile(&r->resume, t, &t->step->sinks[i]))
             return false;
     return true;
 }
@@ -107,7 +68,7 @@ static enum status read_run(const struct slot *slot, uint64_t i, uint64_t at, st
 static enum status stage(const struct run *r, struct slot *slot, struct err *err)
 {
     const struct plan_source *src = slot->source;
-    uint32_t elems = dtype_block_elems(src->dtype), unit = (uint32_t)bytes_of(src->dtype, elems);
+    uint32_t elems = dtype_block_elems(src->dtype), unit = (uint32_t)tile_bytes(src->dtype, elems);
     struct tile_read *rd = &slot->read;
     uint64_t index[VIEW_MAX_DIMS] = {0}, at;
 
@@ -157,9 +118,9 @@ static enum status place_results(const struct run *r, struct slot *slot, struct 
         const struct plan_sink *sink = &t->step->sinks[i];
 
         slot->result[i] = out;
-        if (slot->quality && is_there(r, t, sink))
+        if (slot->quality && resume_has_tile(&r->resume, t, sink))
             s = read_back(r, t, sink, out, err);
-        out += align_up(bytes_of(sink->dtype, t->nelem), 64);
+        out += align_up(tile_bytes(sink->dtype, t->nelem), 64);
     }
     return s;
 }
@@ -180,187 +141,13 @@ static enum status read_tile(void *ctx, void *slot_ptr, bool *end, struct err *e
     return s == OK ? place_results(r, slot, err) : s;
 }
 
-/* ---- transforming ---- */
-
-/* Whole rows, each matrix with its own weights. */
-static void encode_rows(const struct plan_sink *sink, uint64_t row, uint64_t nrow, uint64_t ncol,
-                        const float *x, unsigned char *out)
-{
-    uint64_t row_bytes = bytes_of(sink->dtype, ncol);
-
-    while (nrow > 0) {
-        uint64_t matrix = sink->weight_rows ? row / sink->weight_rows : 0;
-        uint64_t n = sink->weight_rows ? min_u64(nrow, (matrix + 1) * sink->weight_rows - row) : nrow;
-
-        sink->codec->encode(x, out, (size_t)n, (size_t)ncol,
-                            sink->weights ? sink->weights + matrix * ncol : NULL);
-        row += n;
-        nrow -= n;
-        x += n * ncol;
-        out += n * row_bytes;
-    }
-}
-
-/* Encodes whole rows as rows; a part of a row (only where no codec minds) as a row of its own. */
-static void encode(const struct slot *slot, const struct plan_sink *sink, const float *x, void *out)
-{
-    const struct tile *t = &slot->tile;
-    uint64_t ncol = t->step->rank ? t->step->shape[t->step->rank - 1] : 1;
-
-    if (t->first % ncol == 0 && t->nelem % ncol == 0)
-        encode_rows(sink, t->first / ncol, t->nelem / ncol, ncol, x, out);
-    else
-        sink->codec->encode(x, out, 1, (size_t)t->nelem, NULL);
-}
-
-/* Blocks that have no twin change their form through their values, one by one: the others do not depend on
- * them. */
-static void transcode(const struct slot *slot, const struct plan_sink *sink, const unsigned char *raw,
-                      float *values, unsigned char *out)
-{
-    const struct transcoder *t = &sink->transcode;
-    uint64_t n = max_u64(dtype_block_elems(t->from), dtype_block_elems(t->to));
-
-    if (t->convert(t, raw, out, (size_t)slot->tile.nelem))
-        return;
-    for (uint64_t i = 0; i < slot->tile.nelem; i += n) {
-        if (!t->convert(t, raw, out, (size_t)n)) {
-            slot->source->codec->decode(raw, values + i, (size_t)n);
-            sink->codec->encode(values + i, out, 1, (size_t)n, NULL);
-        }
-        raw += bytes_of(t->from, n);
-        out += bytes_of(t->to, n);
-    }
-}
-
-/* Makes a sink's bytes at `out`; where they are there already, tells where. */
-static const unsigned char *make_bytes(const struct slot *slot, const struct plan_sink *sink,
-                                       unsigned char *raw, float *values, unsigned char *out)
-{
-    if (tile_is_copy(&slot->tile, slot->source, sink)) {
-        if (sink->codec->recode)
-            sink->codec->recode(raw, (size_t)slot->tile.nelem);
-        return raw;
-    }
-    if (tile_is_transcoded(&slot->tile, slot->source, sink))
-        transcode(slot, sink, raw, values, out);
-    else
-        encode(slot, sink, values, out);
-    return out;
-}
-
-static void scale(float *x, uint64_t n, const float *by)
-{
-    for (uint64_t i = 0; by && i < n; i++)
-        x[i] *= *by;
-}
-
-/* The staged blocks in output order. */
-static unsigned char *gather(const struct slot *slot, const struct scratch *scratch)
-{
-    const struct tile_read *rd = &slot->read;
-    enum dtype t = slot->source->dtype;
-    uint32_t block = dtype_block_elems(t);
-
-    if (rd->contiguous && dtype_parts(t)->n == 1)
-        return slot->in;
-    parts_gather(t, &rd->staged, slot->in, rd->run * rd->count * block, scratch->gather);
-    return scratch->gather;
-}
-
-/* Looks at a sink's blocks as the options ask. */
-static void inspect(const struct run *r, struct slot *slot, size_t i, const struct tile_result *result)
-{
-    bool there = is_there(r, &slot->tile, result->sink);
-
-    if (!there && !r->options->allow_nonfinite && slot->flaw.kind == FINITE_OK)
-        slot->flaw = finite_check(result);
-    if (slot->quality)
-        quality_measure(result, &slot->quality[i]);
-}
-
-/* Makes a sink's result at slot->result[i], or tells where it is already. */
-static void fill_sink(const struct run *r, struct slot *slot, size_t i, unsigned char *raw,
-                      const struct scratch *scratch)
-{
-    const struct plan_sink *sink = &slot->tile.step->sinks[i];
-    unsigned char *out = slot->result[i];
-    uint64_t n = slot->tile.nelem;
-    bool packed = dtype_parts(sink->dtype)->n > 1, there = is_there(r, &slot->tile, sink);
-    unsigned char *blocks = packed ? scratch->blocks : out;
-    const unsigned char *bytes = there ? blocks : make_bytes(slot, sink, raw, scratch->values, blocks);
-
-    if (there && packed) {
-        struct view whole = view_whole(0, n / dtype_block_elems(sink->dtype));
-
-        parts_gather(sink->dtype, &whole, out, n, blocks);
-    }
-    inspect(r, slot, i, &(struct tile_result){&slot->tile, slot->source, sink, raw, scratch->values, bytes});
-    if (there)
-        return;
-    if (bytes == slot->in)
-        slot->result[i] = slot->in;
-    if (packed)
-        parts_scatter(sink->dtype, bytes, n, out);
-    else if (bytes == scratch->gather)
-        memcpy(out, bytes, (size_t)bytes_of(sink->dtype, n));
-}
-
-/* The results of the sinks that round the values, which they all do in one way, or of the others. */
-static void fill_sinks(const struct run *r, struct slot *slot, unsigned char *raw,
-                       const struct scratch *scratch, bool round)
-{
-    const struct plan_step *step = slot->tile.step;
-    bool rounded = false;
-
-    for (size_t i = 0; i < step->nsink; i++) {
-        const struct plan_sink *sink = &step->sinks[i];
-
-        if (sink->rounds != round || (!slot->quality && is_there(r, &slot->tile, sink)))
-            continue;
-        if (round && !rounded)
-            op_apply(sink->round, scratch->values, (size_t)slot->tile.nelem);
-        rounded = round;
-        fill_sink(r, slot, i, raw, scratch);
-    }
-}
-
-/* Puts each row's values in the order that the step says. */
-static void order_rows(const struct plan_step *step, float *values, uint64_t n, float *row)
-{
-    uint64_t ncol = step->shape[step->rank - 1];
-
-    for (uint64_t i = 0; i < n; i += ncol) {
-        memcpy(row, values + i, ncol * sizeof *row);
-        tile_gather(&step->row, row, values + i, sizeof *row, sizeof *row);
-    }
-}
-
 static enum status work_tile(void *ctx, void *slot_ptr, unsigned worker, struct err *err)
 {
     struct run *r = ctx;
-    struct slot *slot = slot_ptr;
-    const struct plan_step *step = slot->tile.step;
-    struct scratch *scratch = &r->scratch[worker];
-    uint64_t n = slot->tile.nelem;
-    unsigned char *raw = gather(slot, scratch);
-    bool values_needed = slot->quality != NULL;
+    struct work work = {&r->resume, r->options->allow_nonfinite};
 
     (void)err;
-    for (size_t i = 0; i < step->nsink; i++)
-        values_needed = values_needed || !tile_keeps_bits(&slot->tile, slot->source, &step->sinks[i]);
-    /* Before the copies: their recode changes `raw`, and what one sink gets is not to depend on another. */
-    if (values_needed) {
-        slot->source->codec->decode(raw, scratch->values, (size_t)n);
-        scale(scratch->values, n, slot->source->scale);
-        if (step->row.ndim > 0)
-            order_rows(step, scratch->values, n, scratch->row);
-        for (uint32_t k = 0; k < step->nop; k++)
-            op_apply(step->ops[k], scratch->values, (size_t)n);
-    }
-    slot->flaw = (struct finite_flaw){0};
-    fill_sinks(r, slot, raw, scratch, false);
-    fill_sinks(r, slot, raw, scratch, true);
+    work_do(&work, slot_ptr, &r->scratch[worker]);
     return OK;
 }
 
@@ -423,7 +210,7 @@ static enum status write_tile(void *ctx, void *slot_ptr, struct err *err)
     for (size_t i = 0; i < t->step->nsink; i++) {
         const struct plan_sink *sink = &t->step->sinks[i];
 
-        if (is_there(r, t, sink))
+        if (resume_has_tile(&r->resume, t, sink))
             continue;
         const unsigned char *bytes = slot->result[i];
 
@@ -594,7 +381,7 @@ static void count_reused(struct run *r, uint32_t out, uint64_t nbytes)
 
 static void count_if_there(struct run *r, const struct tile *t, const struct plan_sink *sink)
 {
-    if (is_there(r, t, sink))
+    if (resume_has_tile(&r->resume, t, sink))
         for (uint32_t k = 0; k < dtype_parts(sink->dtype)->n; k++)
             count_reused(r, sink->place[k].out, dtype_part_nbytes(sink->dtype, k, t->nelem));
 }

@@ -1,11 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What exec.c, resume.c and copy.c share. */
+/* What exec.c, work.c, resume.c and copy.c share. */
 #ifndef PLAN_EXEC_INT_H
 #define PLAN_EXEC_INT_H
 
 #include "core/journal.h"
 #include "core/outfile.h"
 #include "plan/exec.h"
+#include "plan/finite.h"
+#include "plan/tile.h"
+
+/* Bytes of n elements, which end at a block's end. */
+static inline uint64_t tile_bytes(enum dtype t, uint64_t n)
+{
+    uint64_t nbytes = 0;
+
+    require(dtype_nbytes(t, n, &nbytes));
+    return nbytes;
+}
 
 /* The byte ranges of each output that an earlier run wrote and whose digests still hold. */
 struct resume_range {
@@ -35,6 +46,36 @@ void resume_free(struct resume *r);
 
 /* Whether all of [off, off + n) of an output is there already. */
 bool resume_has(const struct resume *r, uint32_t out, uint64_t off, uint64_t n);
+
+/* Whether all that the sink gets of a tile is there. */
+bool resume_has_tile(const struct resume *r, const struct tile *t, const struct plan_sink *sink);
+
+/* A tile on its way, with room for what is read and what is made of it. */
+struct slot {
+    struct tile tile;
+    const struct plan_source *source;
+    struct tile_read read;
+    unsigned char *in, *out;
+    unsigned char **result; /* of each sink, planar: in `out`, or in `in` where a copy is enough */
+    struct finite_flaw flaw;
+    struct quality_part *quality; /* of each sink; NULL: not measured */
+};
+
+/* Of a worker. */
+struct scratch {
+    unsigned char *gather;
+    float *values;
+    float *row; /* where rows take another order */
+    unsigned char *blocks;
+};
+
+struct work {
+    const struct resume *resume;
+    bool allow_nonfinite;
+};
+
+/* Turns what was read into what is written: each sink's result, the first flaw found, what is measured. */
+void work_do(const struct work *w, struct slot *slot, const struct scratch *scratch);
 
 /* Opens an output that is to be another name of a file. *linked is false when the mode or the file system
  * wants a copy instead; then it is not opened. E_IO for a link that must be, E_FORMAT for a

@@ -104,3 +104,13 @@ bool resume_has(const struct resume *r, uint32_t out, uint64_t off, uint64_t n)
     }
     return low > 0 && o->range[low - 1].end >= off + n;
 }
+
+bool resume_has_tile(const struct resume *r, const struct tile *t, const struct plan_sink *sink)
+{
+    for (uint32_t k = 0; k < dtype_parts(sink->dtype)->n; k++)
+        if (!resume_has(r, sink->place[k].out,
+                        sink->place[k].off + dtype_part_nbytes(sink->dtype, k, t->first),
+                        dtype_part_nbytes(sink->dtype, k, t->nelem)))
+            return false;
+    return true;
+}
