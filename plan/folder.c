@@ -491,7 +491,7 @@ enum status folder_lay_out(struct folder *f, struct err *err)
 
     if (s == OK)
         s = cut_shards(f, err);
-    f->plan->folder = f->path;
+    f->plan->folder = f->path; // all outputs are one set
     if (s == OK)
         s = list_steps(f, err);
     if (s == OK)
@@ -504,8 +504,8 @@ enum status folder_lay_out(struct folder *f, struct err *err)
         s = lay_out_files(f, err);
     for (size_t i = 0; i < f->nshard && s == OK; i++)
         s = lay_out_shard(f, &f->shards[i], err);
-    if (!f->in_place)
-        f->plan->folder = f->path;
+    if (f->in_place)
+        f->plan->folder = NULL;
     return s;
 }
 
