@@ -53,3 +53,9 @@ void op_apply(enum op op, float *x, size_t n)
 {
     ops[op].apply(x, n);
 }
+
+void op_scale(const float *by, float *x, size_t n)
+{
+    for (size_t i = 0; by && i < n; i++)
+        x[i] *= *by;
+}

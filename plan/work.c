@@ -70,12 +70,6 @@ static const unsigned char *make_bytes(const struct slot *slot, const struct pla
     return out;
 }
 
-static void scale(float *x, uint64_t n, const float *by)
-{
-    for (uint64_t i = 0; by && i < n; i++)
-        x[i] *= *by;
-}
-
 /* The staged blocks in output order. */
 static unsigned char *gather(const struct slot *slot, const struct scratch *scratch)
 {
@@ -169,7 +163,7 @@ void work_do(const struct work *w, struct slot *slot, const struct scratch *scra
     /* Before the copies: their recode changes `raw`, and what one sink gets is not to depend on another. */
     if (values_needed) {
         slot->source->codec->decode(raw, scratch->values, (size_t)n);
-        scale(scratch->values, n, slot->source->scale);
+        op_scale(slot->source->scale, scratch->values, (size_t)n);
         if (step->row.ndim > 0)
             order_rows(step, scratch->values, n, scratch->row);
         for (uint32_t k = 0; k < step->nop; k++)
