@@ -40,11 +40,11 @@ struct axis_slice {
 
 /* One of the output tensors that a source tensor falls into. */
 struct tensor_part {
-    const char *gguf;
+    const char *name;
     struct axis_slice slice[PART_MAX_SLICES + 1];
 };
 
-/* How a tensor's elements are rearranged and changed on the way to GGUF. The zero value: not at all. */
+/* How a tensor's elements are rearranged and changed on the way out. The zero value: not at all. */
 struct tensor_form {
     const char *name; /* for --explain and docs */
     uint8_t axis;     /* that group or parts refer to */
@@ -53,9 +53,10 @@ struct tensor_form {
     const char *skip;
     const char *group[3];
     uint8_t perm[3];
-    const struct tensor_part *parts; /* ends with gguf NULL; NULL: one tensor named by the rule */
+    const struct tensor_part *parts; /* ends with name NULL; NULL: one tensor named by the rule */
     const char *undivided; /* name where it is not taken apart, as NVFP4 is not; NULL: there is none */
     uint8_t drop_axis;     /* an axis of length 1 to leave out; 0: none */
+    const char *axes;      /* the axes in their new order, a digit each; NULL: as they are */
     bool op_set;
     enum op op; /* applied to every element when op_set */
 };
@@ -70,6 +71,19 @@ enum {
     RULE_EXPERTS = RULE_FUSED | RULE_PER_EXPERT | RULE_STACKED,
 };
 
+enum {
+    MLX_PLAIN = 1,    /* never quantized */
+    MLX_OWN_TYPE = 2, /* keeps the checkpoint's type whatever the folder's */
+};
+
+/* What a tensor is in an MLX folder, where that is more than the source's name behind the family's prefix. */
+struct mlx_rule {
+    const char *name;               /* in place of the source's; NULL: the source's, or the form's parts' */
+    const struct tensor_form *form; /* NULL: as it is */
+    unsigned flags;                 /* MLX_* bits */
+    uint8_t bits; /* when quantized: that many in groups of 64, whatever the folder's; 0: the folder's */
+};
+
 struct tensor_rule {
     enum tensor_scope scope;
     const char *hf;                 /* {e}: expert number */
@@ -78,6 +92,7 @@ struct tensor_rule {
     unsigned in;                    /* IN_* bits, for SCOPE_LAYER */
     unsigned flags;                 /* RULE_* bits */
     const struct tensor_form *form; /* NULL: as it is */
+    const struct mlx_rule *mlx;     /* NULL: as it is, under the source's name */
 };
 
 struct symbol {
@@ -138,6 +153,14 @@ struct vision_arch {
     const struct config_check *checks;       /* as below */
 };
 
+/* A family in MLX's world: the class that loads its folders. */
+struct mlx_arch {
+    const char *model_type; /* in config.json */
+    const char *prefix;     /* before the canonical names of the text model */
+    const char *tower;      /* in place of the tower's own; NULL: none */
+    bool has_mtp;           /* the class lets a folder hold the head */
+};
+
 struct arch {
     const char *name;                        /* GGUF's general.architecture */
     const char *const *hf_classes;           /* names in config.json's architectures; NULL ends */
@@ -151,6 +174,7 @@ struct arch {
     bool has_mtp;
     enum vocab_kind vocab;
     const struct vision_arch *vision; /* NULL: none known */
+    const struct mlx_arch *mlx;       /* NULL: none known */
     /* Adds steps for tensors that are made, not converted; they are written before all others. Their sources
      * get their codecs from the caller. May be NULL. */
     enum status (*generate)(const struct hparams *hp, struct plan *plan, struct err *err);

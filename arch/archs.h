@@ -14,5 +14,6 @@ extern const struct tensor_rule rules_embeddings[]; /* token embeddings, output 
 extern const struct tensor_rule rules_dense_mlp[];  /* gate, up, down */
 extern const struct tensor_rule rules_experts[];    /* router; gate, up, down in each layout */
 extern const struct tensor_form form_split_gate_up;
+extern const struct mlx_rule mlx_router; /* also of the shared expert's gate */
 
 #endif

@@ -16,10 +16,10 @@ struct hparams {
     const struct symbol *symbols;
     const char *name; /* the config's path, for errors; borrowed */
     const char *hf_class;
-    bool wrapper;       /* text_config exists: inside a vision-language wrapper */
-    uint64_t n_layer;   /* of the trunk */
-    uint64_t promised;  /* head layers that the config promises */
-    uint64_t n_mtp;     /* head layers that the output has; set by whoever plans it */
+    bool wrapper;      /* text_config exists: inside a vision-language wrapper */
+    uint64_t n_layer;  /* of the trunk */
+    uint64_t promised; /* head layers that the config promises */
+    uint64_t n_mtp;    /* head layers that the output has; set by whoever plans it */
     struct {
         bool set;
         uint64_t value;

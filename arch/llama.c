@@ -175,8 +175,11 @@ static const struct key_rule keys[] = {
 static const char *const classes[] = {"LlamaForCausalLM", NULL};
 static const struct tensor_rule *const tables[] = {rules_embeddings, rules, rules_dense_mlp, NULL};
 
+static const struct mlx_arch mlx_llama = {"llama", ""};
+
 const struct arch arch_llama = {
     .name = "llama",
+    .mlx = &mlx_llama,
     .hf_classes = classes,
     .tables = tables,
     .symbols = symbols,

@@ -205,16 +205,43 @@ void name_gguf_vision(const struct hparams *vision, const struct name_match *m, 
     append_filled(out, gguf, 0);
 }
 
-void name_source(const struct hparams *hp, const struct name_match *m, char out[NAME_MAX_LEN])
+/* A name behind that of its layer, as sources have it, appended to out. */
+static void append_source(const struct hparams *hp, const struct name_match *m, const char *name, char *out)
 {
-    out[0] = '\0';
     if (m->rule->scope == SCOPE_LAYER) {
         bool head = m->block >= hp->n_layer;
 
         append_filled(out, head ? HEAD_LAYERS "{i}." : TEXT_LAYERS "{i}.",
                       m->block - (head ? hp->n_layer : 0));
     }
-    append_filled(out, m->rule->hf, m->expert);
+    append_filled(out, name, m->expert);
+}
+
+void name_source(const struct hparams *hp, const struct name_match *m, char out[NAME_MAX_LEN])
+{
+    out[0] = '\0';
+    append_source(hp, m, m->rule->hf, out);
+}
+
+void name_mlx(const struct hparams *hp, const struct name_match *m, const char *own, char out[NAME_MAX_LEN])
+{
+    out[0] = '\0';
+    append_filled(out, hp->arch->mlx->prefix, 0);
+    append_source(hp, m, own ? own : m->rule->hf, out);
+}
+
+void name_mlx_vision(const struct hparams *vision, const struct name_match *m, const char *own,
+                     char out[NAME_MAX_LEN])
+{
+    const struct vision_arch *v = vision->arch->vision;
+    size_t wrapped = strlen(v->prefix);
+    bool in_layer = m->rule->scope == SCOPE_LAYER;
+
+    out[0] = '\0';
+    append_filled(out, vision->arch->mlx->tower, 0);
+    if (in_layer)
+        append_filled(out, v->layer_hf + wrapped, m->block);
+    append_filled(out, own ? own : m->rule->hf + (in_layer ? 0 : wrapped), 0);
 }
 
 void name_source_vision(const struct hparams *vision, const struct name_match *m, char out[NAME_MAX_LEN])

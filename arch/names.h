@@ -46,6 +46,11 @@ void name_gguf(const struct hparams *hp, const struct name_match *m, const char 
 void name_gguf_vision(const struct hparams *vision, const struct name_match *m, const char *gguf,
                       char out[NAME_MAX_LEN]);
 
+/* The name in an MLX folder; own: in place of the source's, for a rule's own or a part's name; or NULL. */
+void name_mlx(const struct hparams *hp, const struct name_match *m, const char *own, char out[NAME_MAX_LEN]);
+void name_mlx_vision(const struct hparams *vision, const struct name_match *m, const char *own,
+                     char out[NAME_MAX_LEN]);
+
 /* The canonical source name of a rule at a block (and expert): the inverse of name_match_text. */
 void name_source(const struct hparams *hp, const struct name_match *m, char out[NAME_MAX_LEN]);
 void name_source_vision(const struct hparams *vision, const struct name_match *m, char out[NAME_MAX_LEN]);

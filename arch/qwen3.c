@@ -64,8 +64,11 @@ static const char *const qwen3_classes[] = {"Qwen3ForCausalLM", NULL};
 static const struct tensor_rule *const qwen3_tables[] = {rules_embeddings, attention_rules, rules_dense_mlp,
                                                          NULL};
 
+static const struct mlx_arch mlx_qwen3 = {"qwen3", ""};
+
 const struct arch arch_qwen3 = {
     .name = "qwen3",
+    .mlx = &mlx_qwen3,
     .hf_classes = qwen3_classes,
     .tables = qwen3_tables,
     .symbols = symbols,
@@ -84,8 +87,11 @@ static const struct key_rule qwen3moe_keys[] = {
     {0},
 };
 
+static const struct mlx_arch mlx_qwen3moe = {"qwen3_moe", ""};
+
 const struct arch arch_qwen3moe = {
     .name = "qwen3moe",
+    .mlx = &mlx_qwen3moe,
     .hf_classes = qwen3moe_classes,
     .tables = qwen3moe_tables,
     .symbols = symbols,

@@ -81,23 +81,35 @@ static const struct tensor_part qkvz_parts[] = {
 static const struct tensor_form split_qkvz = {
     .name = "split q, k, v and z", .parts = qkvz_parts, .undivided = "ssm_in.weight"};
 
+/* ---- in MLX ---- */
+
+static const struct tensor_form channels_last = {.name = "move the channel axis", .axes = "021"};
+
+static const struct mlx_rule mlx_norm = {.form = &norm};
+static const struct mlx_rule mlx_decay = {.flags = MLX_OWN_TYPE};
+static const struct mlx_rule mlx_convolution = {.form = &channels_last, .flags = MLX_PLAIN};
+static const struct mlx_rule mlx_plain = {.flags = MLX_PLAIN};
+
 /* ---- tensors ---- */
 
 static const struct tensor_rule common_rules[] = {
-    {SCOPE_MODEL, "model.norm.weight", "output_norm.weight", "H", 0, 0, &norm},
-    {SCOPE_LAYER, "input_layernorm.weight", "attn_norm.weight", "H", IN_ALL, 0, &norm},
-    {SCOPE_LAYER, "post_attention_layernorm.weight", "post_attention_norm.weight", "H", IN_ALL, 0, &norm},
+    {SCOPE_MODEL, "model.norm.weight", "output_norm.weight", "H", 0, 0, &norm, &mlx_norm},
+    {SCOPE_LAYER, "input_layernorm.weight", "attn_norm.weight", "H", IN_ALL, 0, &norm, &mlx_norm},
+    {SCOPE_LAYER, "post_attention_layernorm.weight", "post_attention_norm.weight", "H", IN_ALL, 0, &norm,
+     &mlx_norm},
     {SCOPE_LAYER, "self_attn.q_proj.weight", "attn_q.weight", "2*NH*HD,H", IN_FULL | IN_HEAD, 0, NULL},
     {SCOPE_LAYER, "self_attn.k_proj.weight", "attn_k.weight", "NKV*HD,H", IN_FULL | IN_HEAD, 0, NULL},
     {SCOPE_LAYER, "self_attn.v_proj.weight", "attn_v.weight", "NKV*HD,H", IN_FULL | IN_HEAD, 0, NULL},
     {SCOPE_LAYER, "self_attn.o_proj.weight", "attn_output.weight", "H,NH*HD", IN_FULL | IN_HEAD, 0, NULL},
-    {SCOPE_LAYER, "self_attn.q_norm.weight", "attn_q_norm.weight", "HD", IN_FULL | IN_HEAD, 0, &norm},
-    {SCOPE_LAYER, "self_attn.k_norm.weight", "attn_k_norm.weight", "HD", IN_FULL | IN_HEAD, 0, &norm},
+    {SCOPE_LAYER, "self_attn.q_norm.weight", "attn_q_norm.weight", "HD", IN_FULL | IN_HEAD, 0, &norm,
+     &mlx_norm},
+    {SCOPE_LAYER, "self_attn.k_norm.weight", "attn_k_norm.weight", "HD", IN_FULL | IN_HEAD, 0, &norm,
+     &mlx_norm},
     {SCOPE_LAYER, "linear_attn.norm.weight", "ssm_norm.weight", "DV", IN_LINEAR, 0, NULL},
-    {SCOPE_MTP, "mtp.fc.weight", "nextn.eh_proj.weight", "H,2*H", 0, 0, NULL},
-    {SCOPE_MTP, "mtp.pre_fc_norm_embedding.weight", "nextn.enorm.weight", "H", 0, 0, &norm},
-    {SCOPE_MTP, "mtp.pre_fc_norm_hidden.weight", "nextn.hnorm.weight", "H", 0, 0, &norm},
-    {SCOPE_MTP, "mtp.norm.weight", "nextn.shared_head_norm.weight", "H", 0, 0, &norm},
+    {SCOPE_MTP, "mtp.fc.weight", "nextn.eh_proj.weight", "H,2*H", 0, 0, NULL, &mlx_plain},
+    {SCOPE_MTP, "mtp.pre_fc_norm_embedding.weight", "nextn.enorm.weight", "H", 0, 0, &norm, &mlx_norm},
+    {SCOPE_MTP, "mtp.pre_fc_norm_hidden.weight", "nextn.hnorm.weight", "H", 0, 0, &norm, &mlx_norm},
+    {SCOPE_MTP, "mtp.norm.weight", "nextn.shared_head_norm.weight", "H", 0, 0, &norm, &mlx_norm},
     {0},
 };
 
@@ -107,10 +119,10 @@ static const struct tensor_rule tiled_linear_rules[] = {
     {SCOPE_LAYER, "linear_attn.in_proj_z.weight", "attn_gate.weight", "NV*DV,H", IN_LINEAR, 0, &value_rows},
     {SCOPE_LAYER, "linear_attn.in_proj_b.weight", "ssm_beta.weight", "NV,H", IN_LINEAR, 0, &value_heads},
     {SCOPE_LAYER, "linear_attn.in_proj_a.weight", "ssm_alpha.weight", "NV,H", IN_LINEAR, 0, &value_heads},
-    {SCOPE_LAYER, "linear_attn.A_log", "ssm_a", "NV", IN_LINEAR, 0, &decay},
+    {SCOPE_LAYER, "linear_attn.A_log", "ssm_a", "NV", IN_LINEAR, 0, &decay, &mlx_decay},
     {SCOPE_LAYER, "linear_attn.dt_bias", "ssm_dt.bias", "NV", IN_LINEAR, 0, &value_heads},
     {SCOPE_LAYER, "linear_attn.conv1d.weight", "ssm_conv1d.weight", "2*NK*DK+NV*DV,1,K", IN_LINEAR, 0,
-     &convolution},
+     &convolution, &mlx_convolution},
     {SCOPE_LAYER, "linear_attn.out_proj.weight", "ssm_out.weight", "H,NV*DV", IN_LINEAR, 0, &value_columns},
     {0},
 };
@@ -118,10 +130,10 @@ static const struct tensor_rule tiled_linear_rules[] = {
 static const struct tensor_rule grouped_linear_rules[] = {
     {SCOPE_LAYER, "linear_attn.in_proj_qkvz.weight", NULL, "2*NK*DK+2*NV*DV,H", IN_LINEAR, 0, &split_qkvz},
     {SCOPE_LAYER, "linear_attn.in_proj_ba.weight", "ssm_ba.weight", "2*NV,H", IN_LINEAR, 0, NULL},
-    {SCOPE_LAYER, "linear_attn.A_log", "ssm_a", "NV", IN_LINEAR, 0, &decay_in_order},
+    {SCOPE_LAYER, "linear_attn.A_log", "ssm_a", "NV", IN_LINEAR, 0, &decay_in_order, &mlx_decay},
     {SCOPE_LAYER, "linear_attn.dt_bias", "ssm_dt.bias", "NV", IN_LINEAR, 0, NULL},
     {SCOPE_LAYER, "linear_attn.conv1d.weight", "ssm_conv1d.weight", "2*NK*DK+NV*DV,1,K", IN_LINEAR, 0,
-     &squeezed},
+     &squeezed, &mlx_convolution},
     {SCOPE_LAYER, "linear_attn.out_proj.weight", "ssm_out.weight", "H,NV*DV", IN_LINEAR, 0, NULL},
     {0},
 };
@@ -130,7 +142,8 @@ static const struct tensor_rule shared_expert_rules[] = {
     {SCOPE_LAYER, "mlp.shared_expert.gate_proj.weight", "ffn_gate_shexp.weight", "FS,H", IN_ALL, 0, NULL},
     {SCOPE_LAYER, "mlp.shared_expert.up_proj.weight", "ffn_up_shexp.weight", "FS,H", IN_ALL, 0, NULL},
     {SCOPE_LAYER, "mlp.shared_expert.down_proj.weight", "ffn_down_shexp.weight", "H,FS", IN_ALL, 0, NULL},
-    {SCOPE_LAYER, "mlp.shared_expert_gate.weight", "ffn_gate_inp_shexp.weight", "1,H", IN_ALL, 0, NULL},
+    {SCOPE_LAYER, "mlp.shared_expert_gate.weight", "ffn_gate_inp_shexp.weight", "1,H", IN_ALL, 0, NULL,
+     &mlx_router},
     {0},
 };
 
@@ -229,8 +242,12 @@ static const struct tensor_part frames[] = {
 static const struct tensor_form split_frames = {
     .name = "split the two frames", .axis = 2, .parts = frames, .drop_axis = 2};
 
+static const struct tensor_form colours_last = {.name = "move the colour axis", .axes = "02341"};
+static const struct mlx_rule mlx_patch = {.form = &colours_last};
+
 static const struct tensor_rule vision_rules[] = {
-    {SCOPE_MODEL, "visual.patch_embed.proj.weight", NULL, "D,C,T,P,P", 0, RULE_PATCH, &split_frames},
+    {SCOPE_MODEL, "visual.patch_embed.proj.weight", NULL, "D,C,T,P,P", 0, RULE_PATCH, &split_frames,
+     &mlx_patch},
     {SCOPE_MODEL, "visual.patch_embed.proj.bias", "v.patch_embd.bias", "D", 0, 0, NULL},
     {SCOPE_MODEL, "visual.pos_embed.weight", "v.position_embd.weight", "NP,D", 0, 0, NULL},
     {SCOPE_MODEL, "visual.merger.norm.weight", "v.post_ln.weight", "D", 0, 0, NULL},
@@ -269,12 +286,17 @@ static const struct vision_arch qwen3vl_tower = {
 
 /* ---- the architectures ---- */
 
+static const struct mlx_arch mlx_qwen35 = {"qwen3_5", "language_model.", "vision_tower.", true};
+static const struct mlx_arch mlx_qwen35moe = {"qwen3_5_moe", "language_model.", "vision_tower.", true};
+static const struct mlx_arch mlx_qwen3next = {"qwen3_next", "", NULL, false};
+
 static const char *const qwen35_classes[] = {"Qwen3_5ForConditionalGeneration", "Qwen3_5ForCausalLM", NULL};
 static const struct tensor_rule *const qwen35_tables[] = {rules_embeddings, common_rules, tiled_linear_rules,
                                                           rules_dense_mlp, NULL};
 
 const struct arch arch_qwen35 = {
     .name = "qwen35",
+    .mlx = &mlx_qwen35,
     .hf_classes = qwen35_classes,
     .tables = qwen35_tables,
     .symbols = symbols,
@@ -293,6 +315,7 @@ static const struct tensor_rule *const qwen35moe_tables[] = {
 
 const struct arch arch_qwen35moe = {
     .name = "qwen35moe",
+    .mlx = &mlx_qwen35moe,
     .hf_classes = qwen35moe_classes,
     .tables = qwen35moe_tables,
     .symbols = symbols,
@@ -310,6 +333,7 @@ static const struct tensor_rule *const qwen3next_tables[] = {
 
 const struct arch arch_qwen3next = {
     .name = "qwen3next",
+    .mlx = &mlx_qwen3next,
     .hf_classes = qwen3next_classes,
     .tables = qwen3next_tables,
     .symbols = symbols,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the files that build a GGUF plan share. */
+/* What the files that build plans from checkpoints share. */
 #ifndef CONVERT_BUILD_INT_H
 #define CONVERT_BUILD_INT_H
 
@@ -39,15 +39,35 @@ struct packed {
 #define PACKED_NONE UINT32_MAX
 #define PACKED_PART (UINT32_MAX - 1)
 
+struct builder;
+
+/* What differs between the worlds that a checkpoint is converted to. */
+struct build_world {
+    const char *(*own)(const struct tensor_rule *rule); /* the rule's name for its one output tensor */
+    const struct tensor_form *(*form)(const struct tensor_rule *rule);
+    /* The complete name of a tensor, for a rule's or a part's own. */
+    void (*name)(const struct builder *b, const struct name_match *m, const char *own,
+                 char out[NAME_MAX_LEN]);
+    /* Adds the tensors that are made by formula; may be NULL. */
+    enum status (*generate)(struct builder *b, struct err *err);
+    /* Called with each step that has its views and operations; may be NULL. */
+    enum status (*finish)(struct builder *b, const struct name_match *m, struct plan_step *step,
+                          struct err *err);
+    const char *no_tower; /* why vision tensors are left out */
+    bool rounds_bf16;     /* arithmetic on bfloat16 checkpoints is done in bfloat16 */
+};
+
 /* What files with one head mode have in common: their tensors, in the plan's steps, and their metadata but
  * for what their types change. */
 struct builder {
+    const struct build_world *world;
     struct plan *plan;
     struct source *source;
     const struct convert_options *options;
     enum mtp_mode mtp;
     struct hparams hp; /* the text model's, or the vision tower's */
     bool vision;
+    struct builder *tower; /* takes the vision tensors; NULL: they are left out */
     struct expert_group *groups;
     size_t ngroup, group_cap;
     struct map names;    /* output names -> index in steps */
@@ -66,14 +86,28 @@ struct builder {
     struct meta meta;
 };
 
+/* ---- build.c ---- */
+
+/* Reads the config into b->hp. E_UNSUPPORTED for what is no unquantized checkpoint of a known architecture.
+ */
+enum status build_open(struct builder *b, struct err *err);
+
+/* Tells the plan of all files that are read, or may be. */
+enum status build_add_inputs(struct builder *b, struct err *err);
+
+/* Every tensor to steps, or to the dropped ones. E_FORMAT for unknown, missing or misshapen tensors. */
+enum status build_tensors(struct builder *b, struct err *err);
+
 /* ---- emit.c ---- */
 
 /* Adds the steps that a recognised source tensor falls into. */
 enum status emit_tensor(struct builder *b, const struct name_match *m, const struct tensor *t,
                         struct err *err);
 
-/* A new step under the match's GGUF name for `gguf`; two source tensors must not make the same one. */
-enum status emit_step(struct builder *b, const struct name_match *m, const char *gguf,
+/* A new step under the match's name for a rule's or a part's own; two source tensors must not make the same
+ * one.
+ */
+enum status emit_step(struct builder *b, const struct name_match *m, const char *own,
                       const struct tensor *shape, struct plan_step **step, struct err *err);
 
 /* Collects a per-expert tensor; the last one of its block emits the block's stacked tensors. */

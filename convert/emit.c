@@ -73,16 +73,13 @@ static enum status add_source(struct builder *b, const struct tensor *t, uint32_
     return plan_add_source(b->plan, &src, index, err);
 }
 
-enum status emit_step(struct builder *b, const struct name_match *m, const char *gguf,
+enum status emit_step(struct builder *b, const struct name_match *m, const char *own,
                       const struct tensor *shape, struct plan_step **step, struct err *err)
 {
     char name[NAME_MAX_LEN];
     uint32_t earlier;
 
-    if (b->vision)
-        name_gguf_vision(&b->hp, m, gguf, name);
-    else
-        name_gguf(&b->hp, m, gguf, name);
+    b->world->name(b, m, own, name);
     const char *copy = arena_strdup(&b->plan->arena, name);
     if (!copy || !map_add(&b->names, slice_of(copy), (uint32_t)b->plan->nstep, &earlier))
         return fail_nomem(err);
@@ -92,14 +89,24 @@ enum status emit_step(struct builder *b, const struct name_match *m, const char 
     return plan_add_step(b->plan, copy, shape->shape, shape->rank, step, err);
 }
 
-/* Arithmetic on float16 checkpoints is done in float16, as the reference does. */
-static void add_ops(struct plan_step *step, const struct tensor_form *form, enum dtype source)
+/* Arithmetic on float16 checkpoints is done in float16, as the references do. */
+static void add_ops(const struct builder *b, struct plan_step *step, const struct tensor_form *form,
+                    enum dtype source)
 {
     if (!form || !form->op_set)
         return;
     plan_add_op(step, form->op);
     if (source == DT_F16)
         plan_add_op(step, OP_ROUND_F16);
+    if (source == DT_BF16 && b->world->rounds_bf16)
+        plan_add_op(step, OP_ROUND_BF16);
+}
+
+/* The step has its views and operations. */
+static enum status finish_step(struct builder *b, const struct name_match *m, struct plan_step *step,
+                               struct err *err)
+{
+    return b->world->finish ? b->world->finish(b, m, step, err) : OK;
 }
 
 /* ---- views ---- */
@@ -124,6 +131,12 @@ static void push_axes(struct view *v, const struct tensor *t, uint32_t from, uin
 {
     for (uint32_t i = from; i < to; i++)
         push_dim(v, t->shape[i], axis_stride(t, i));
+}
+
+static void drop_axis(struct tensor *t, uint32_t axis)
+{
+    t->rank--;
+    memmove(&t->shape[axis], &t->shape[axis + 1], (t->rank - axis) * sizeof t->shape[0]);
 }
 
 /* The axis as [group0][group1][group2] from `skip` on, in the form's order; what is skipped comes first. */
@@ -164,6 +177,35 @@ static enum status add_regrouped(struct builder *b, struct plan_step *step, cons
     return s == OK ? plan_add_view(b->plan, step, &v, err) : s;
 }
 
+static uint32_t axis_at(const struct tensor_form *form, uint32_t i)
+{
+    return form && form->axes ? (uint32_t)(form->axes[i] - '0') : i;
+}
+
+/* The shape of what a form makes of a tensor in one piece. */
+static struct tensor formed(const struct tensor_form *form, const struct tensor *t)
+{
+    struct tensor out = *t;
+
+    for (uint32_t i = 0; i < t->rank; i++)
+        out.shape[i] = t->shape[axis_at(form, i)];
+    if (form && form->drop_axis)
+        drop_axis(&out, form->drop_axis);
+    return out;
+}
+
+static enum status add_whole(struct builder *b, struct plan_step *step, const struct tensor_form *form,
+                             const struct tensor *t, uint32_t source, struct err *err)
+{
+    struct view v = {.source = source};
+
+    if (form && form->group[0])
+        return add_regrouped(b, step, form, t, source, err);
+    for (uint32_t i = 0; i < t->rank; i++)
+        push_axes(&v, t, axis_at(form, i), axis_at(form, i) + 1);
+    return plan_add_view(b->plan, step, &v, err);
+}
+
 struct slice_sizes {
     uint64_t outer, inner, start, len;
 };
@@ -188,7 +230,7 @@ static enum status eval_slice(struct builder *b, const struct axis_slice *sl, co
 static enum status emit_part(struct builder *b, const struct name_match *m, const struct tensor_part *part,
                              const struct tensor *t, uint32_t source, struct err *err)
 {
-    const struct tensor_form *form = m->rule->form;
+    const struct tensor_form *form = b->world->form(m->rule);
     uint32_t axis = form->axis;
     struct view views[PART_MAX_SLICES];
     struct tensor out = *t;
@@ -211,48 +253,41 @@ static enum status emit_part(struct builder *b, const struct name_match *m, cons
         out.shape[axis] += z.outer * z.len;
     }
     require(n == 1 || axis == 0);
-    if (form->drop_axis) {
-        out.rank--;
-        memmove(&out.shape[form->drop_axis], &out.shape[form->drop_axis + 1],
-                (out.rank - form->drop_axis) * sizeof out.shape[0]);
-    }
+    if (form->drop_axis)
+        drop_axis(&out, form->drop_axis);
     struct plan_step *step;
-    s = emit_step(b, m, part->gguf, &out, &step, err);
+    s = emit_step(b, m, part->name, &out, &step, err);
     for (size_t i = 0; i < n && s == OK; i++)
         s = plan_add_view(b->plan, step, &views[i], err);
-    if (s == OK)
-        add_ops(step, form, t->dtype);
-    return s;
+    if (s != OK)
+        return s;
+    add_ops(b, step, form, t->dtype);
+    return finish_step(b, m, step, err);
 }
 
 /* One output tensor of one source tensor. */
-static enum status emit_one(struct builder *b, const struct name_match *m, const char *gguf,
+static enum status emit_one(struct builder *b, const struct name_match *m, const char *own,
                             const struct tensor *t, uint32_t source, struct err *err)
 {
-    const struct tensor_form *form = m->rule->form;
-    struct tensor out = *t;
+    const struct tensor_form *form = b->world->form(m->rule);
+    struct tensor out = formed(form, t);
     struct plan_step *step;
+    enum status s = emit_step(b, m, own, &out, &step, err);
 
-    if (form && form->drop_axis) {
-        out.rank--;
-        memmove(&out.shape[form->drop_axis], &out.shape[form->drop_axis + 1],
-                (out.rank - form->drop_axis) * sizeof out.shape[0]);
-    }
-    enum status s = emit_step(b, m, gguf, &out, &step, err);
+    if (s == OK)
+        s = add_whole(b, step, form, t, source, err);
     if (s != OK)
         return s;
-    add_ops(step, form, t->dtype);
-    if (form && form->group[0])
-        return add_regrouped(b, step, form, t, source, err);
-    struct view v = view_whole(source, b->plan->sources[source].nelem);
-    return plan_add_view(b->plan, step, &v, err);
+    add_ops(b, step, form, t->dtype);
+    return finish_step(b, m, step, err);
 }
 
 enum status emit_tensor(struct builder *b, const struct name_match *m, const struct tensor *t,
                         struct err *err)
 {
-    const struct tensor_form *form = m->rule->form;
-    const char *gguf = form && form->parts ? form->undivided : m->rule->gguf;
+    const struct tensor_form *form = b->world->form(m->rule);
+    bool has_parts = form && form->parts;
+    const char *own = has_parts ? form->undivided : b->world->own(m->rule);
     uint32_t source;
     enum status s = emit_check(b, m, t, err);
 
@@ -260,13 +295,13 @@ enum status emit_tensor(struct builder *b, const struct name_match *m, const str
         s = add_source(b, t, &source, err);
     if (s != OK)
         return s;
-    if (form && form->parts && !(gguf && stays(b, t))) {
-        for (const struct tensor_part *part = form->parts; part->gguf && s == OK; part++)
+    if (has_parts && !(own && stays(b, t))) {
+        for (const struct tensor_part *part = form->parts; part->name && s == OK; part++)
             s = emit_part(b, m, part, t, source, err);
         return s;
     }
-    s = emit_one(b, m, gguf, t, source, err);
-    return s == OK && stays(b, t) ? nvfp4_emit_scales(b, m, gguf, &t, 1, err) : s;
+    s = emit_one(b, m, own, t, source, err);
+    return s == OK && stays(b, t) ? nvfp4_emit_scales(b, m, own, &t, 1, err) : s;
 }
 
 /* ---- experts ---- */
@@ -323,7 +358,8 @@ static enum status emit_stack(struct builder *b, const struct expert_group *g, c
     memmove(&out.shape[1], &out.shape[0], out.rank * sizeof out.shape[0]);
     out.shape[0] = g->nexpert;
     out.rank++;
-    enum status s = emit_step(b, &m, er->rule->gguf, &out, &step, err);
+    const char *own = b->world->own(er->rule);
+    enum status s = emit_step(b, &m, own, &out, &step, err);
     for (uint64_t e = 0; e < g->nexpert && s == OK; e++) {
         uint32_t source;
 
@@ -338,9 +374,10 @@ static enum status emit_stack(struct builder *b, const struct expert_group *g, c
             s = plan_add_view(b->plan, step, &v, err);
         }
     }
-    if (s == OK && stays(b, er->tensor[0]))
-        s = nvfp4_emit_scales(b, &m, er->rule->gguf, er->tensor, g->nexpert, err);
-    return s;
+    if (s == OK)
+        s = finish_step(b, &m, step, err);
+    return s == OK && stays(b, er->tensor[0]) ? nvfp4_emit_scales(b, &m, own, er->tensor, g->nexpert, err)
+                                              : s;
 }
 
 /* NVFP4 is written as soon as a projection has all its experts. */

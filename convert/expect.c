@@ -8,25 +8,22 @@ struct expectation {
     char first[NAME_MAX_LEN]; /* source name of the first that is missing */
 };
 
-static bool made(const struct builder *b, const struct name_match *m, const char *gguf)
+static bool has_name(const struct builder *b, const struct name_match *m, const char *own)
 {
     char name[NAME_MAX_LEN];
 
-    if (b->vision)
-        name_gguf_vision(&b->hp, m, gguf, name);
-    else
-        name_gguf(&b->hp, m, gguf, name);
+    b->world->name(b, m, own, name);
     return map_find(&b->names, slice_of(name)) != MAP_NONE;
 }
 
 /* Under its own name, or as the first of its parts. */
-static bool made_of(const struct builder *b, const struct name_match *m)
+static bool made(const struct builder *b, const struct name_match *m)
 {
-    const struct tensor_form *form = m->rule->form;
+    const struct tensor_form *form = b->world->form(m->rule);
 
     if (!form || !form->parts)
-        return made(b, m, m->rule->gguf);
-    return made(b, m, form->parts[0].gguf) || (form->undivided && made(b, m, form->undivided));
+        return has_name(b, m, b->world->own(m->rule));
+    return has_name(b, m, form->parts[0].name) || (form->undivided && has_name(b, m, form->undivided));
 }
 
 static enum status expect(void *ctx, const struct name_match *m, struct err *err)
@@ -36,7 +33,7 @@ static enum status expect(void *ctx, const struct name_match *m, struct err *err
     (void)err;
     if (!x->b->vision && head_drop_reason(x->b, m))
         return OK;
-    if (made_of(x->b, m))
+    if (made(x->b, m))
         return OK;
     if (x->nmissing++ == 0) {
         if (x->b->vision)

@@ -1,138 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The conversion itself: every source tensor becomes steps, or is dropped with a reason. */
-#include <fnmatch.h>
-
+/* From a checkpoint to the plan of GGUF files. */
 #include "convert/build_int.h"
 #include "convert/file_name.h"
 #include "convert/layout.h"
 #include "quantize/codecs.h"
 
-/* Files beside the checkpoint that conversion may read: never to be written over. */
-static const char *const read_beside[] = {
-    "config.json",
-    "hf_quant_config.json",
-    "model.safetensors.index.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "tokenizer.model",
-    "added_tokens.json",
-    "vocab.json",
-    "merges.txt",
-    "chat_template.json",
-    "chat_template.jinja",
-    "special_tokens_map.json",
-    "preprocessor_config.json",
-    "processor_config.json",
-};
+/* ---- names and forms ---- */
 
-static enum status add_inputs(struct builder *b, struct err *err)
+static void output_name(const struct builder *b, const struct name_match *m, const char *own,
+                        char out[NAME_MAX_LEN])
 {
-    enum status s = OK;
-
-    for (size_t i = 0; i < b->source->nfile && s == OK; i++)
-        s = plan_add_input(b->plan, b->source->files[i].path, err);
-    for (size_t i = 0; i < b->source->nunlisted && s == OK; i++) {
-        const char *path = source_beside(b->source, b->source->unlisted[i]);
-
-        s = path ? plan_add_input(b->plan, path, err) : OK;
-    }
-    for (size_t i = 0; i < ARRAY_LEN(read_beside) && s == OK; i++) {
-        const char *path = source_beside(b->source, read_beside[i]);
-
-        if (path)
-            s = plan_add_input(b->plan, path, err);
-    }
-    return s;
+    if (b->vision)
+        name_gguf_vision(&b->hp, m, own, out);
+    else
+        name_gguf(&b->hp, m, own, out);
 }
 
-static bool is_allowed(const struct builder *b, const char *name)
+static const char *own_name(const struct tensor_rule *rule)
 {
-    for (size_t i = 0; i < b->options->nallow_unknown; i++)
-        if (fnmatch(b->options->allow_unknown[i], name, 0) == 0)
-            return true;
-    return false;
+    return rule->gguf;
 }
 
-static enum status handle_unknown(struct builder *b, const struct tensor *t, struct err *err)
+static const struct tensor_form *form(const struct tensor_rule *rule)
 {
-    bool of_head = name_is_mtp(t->name);
-
-    if (b->mtp == MTP_DROP && of_head)
-        return plan_drop(b->plan, t->name, HEAD_DROPPED, err);
-    if (b->mtp == MTP_ONLY && !of_head)
-        return plan_drop(b->plan, t->name, NOT_OF_HEAD, err);
-    if (is_allowed(b, t->name))
-        return plan_drop(b->plan, t->name, "unknown (--allow-unknown)", err);
-    if (b->nunknown++ == 0)
-        b->unknown = t->name;
-    return OK;
-}
-
-/* Importance data may be of what a head mode leaves out: the names that the tensor would have had. */
-static enum status leave_out(struct builder *b, const struct name_match *m, struct err *err)
-{
-    const struct tensor_part *part = m->rule->form ? m->rule->form->parts : NULL;
-    const char *gguf = part ? part->gguf : m->rule->gguf;
-
-    while (gguf) {
-        char name[NAME_MAX_LEN];
-        uint32_t earlier;
-
-        name_gguf(&b->hp, m, gguf, name);
-        const char *copy = arena_strdup(&b->plan->arena, name);
-        if (!copy || !map_add(&b->left_out, slice_of(copy), 0, &earlier))
-            return fail_nomem(err);
-        gguf = part ? (++part)->gguf : NULL;
-    }
-    return OK;
-}
-
-static enum status handle_known(struct builder *b, const struct name_match *m, const struct tensor *t,
-                                struct err *err)
-{
-    const char *reason = b->vision ? NULL : head_drop_reason(b, m);
-
-    if (reason) {
-        enum status s = leave_out(b, m, err);
-
-        return s == OK ? plan_drop(b->plan, t->name, reason, err) : s;
-    }
-    return m->rule->flags & RULE_PER_EXPERT ? emit_expert(b, m, t, err) : emit_tensor(b, m, t, err);
-}
-
-static enum status fail_beyond(const struct builder *b, const struct tensor *t, uint64_t layer,
-                               struct err *err)
-{
-    uint64_t n = b->hp.n_layer;
-    enum status s = b->vision ? hparams_eval(&b->hp, b->hp.arch->vision->depth, &n, err) : OK;
-
-    if (s != OK)
-        return s;
-    return fail(err, E_FORMAT, "%s: tensor %s: is of layer %" PRIu64 ", but the config has %" PRIu64,
-                b->source->files[t->file].path, t->name, layer, n);
-}
-
-static enum status handle_tensor(struct builder *b, const struct tensor *t, struct err *err)
-{
-    struct name_match m;
-    enum name_kind kind =
-        b->vision ? name_match_vision(&b->hp, t->name, &m) : name_match_text(&b->hp, t->name, &m);
-
-    if (b->vision && kind == NAME_UNKNOWN && strstr(t->name, b->hp.arch->vision->prefix) == NULL)
-        return plan_drop(b->plan, t->name, "not of the vision tower (--mmproj)", err);
-    switch (kind) {
-    case NAME_KNOWN:
-        return handle_known(b, &m, t, err);
-    case NAME_VISION:
-        return plan_drop(b->plan, t->name, "vision tower (--mmproj converts it)", err);
-    case NAME_COMPUTED:
-        return plan_drop(b->plan, t->name, "computed at run time", err);
-    case NAME_BEYOND:
-        return fail_beyond(b, t, m.block, err);
-    case NAME_UNKNOWN:
-        break;
-    }
-    return handle_unknown(b, t, err);
+    return rule->form;
 }
 
 /* Tensors that the architecture makes by formula. */
@@ -147,68 +38,23 @@ static enum status generate(struct builder *b, struct err *err)
     return s;
 }
 
-/* The scales of a key/value cache, which the runtime computes in floats. */
-static bool is_cache_scale(const char *name)
-{
-    return str_ends(name, ".k_scale") || str_ends(name, ".v_scale");
-}
+static const struct build_world gguf_world = {
+    .name = output_name,
+    .own = own_name,
+    .form = form,
+    .generate = generate,
+    .no_tower = "vision tower (--mmproj converts it)",
+};
 
-static enum status handle_source(struct builder *b, size_t i, bool stays, struct err *err)
-{
-    const struct tensor *t = &b->source->tensors[i];
-    uint32_t packed = b->packed_of ? b->packed_of[i] : PACKED_NONE;
-
-    if (packed < b->npacked) {
-        const struct packed *p = &b->packed[packed];
-
-        return (p->fate == PACKED_STAYS) == stays ? handle_tensor(b, &p->weight, err) : OK;
-    }
-    if (stays || packed == PACKED_PART)
-        return OK;
-    if (b->nvfp4 && is_cache_scale(t->name))
-        return plan_drop(b->plan, t->name, "scale of a quantized key/value cache", err);
-    return handle_tensor(b, t, err);
-}
-
-/* What stays NVFP4 comes first, then what is generated, then all else. */
-static enum status handle_all(struct builder *b, struct err *err)
-{
-    enum status s = OK;
-
-    for (size_t i = 0; i < b->source->ntensor && s == OK && b->nvfp4; i++)
-        s = handle_source(b, i, true, err);
-    if (s == OK)
-        s = generate(b, err);
-    for (size_t i = 0; i < b->source->ntensor && s == OK; i++)
-        s = handle_source(b, i, false, err);
-    if (s == OK && b->nunknown > 0) {
-        char more[48] = "";
-
-        if (b->nunknown > 1)
-            snprintf(more, sizeof more, " (and %zu more)", b->nunknown - 1);
-        s = fail(err, E_FORMAT, "%s: tensor %s%s: not known in %s; --allow-unknown NAME converts without it",
-                 b->source->path, b->unknown, more, b->hp.hf_class);
-    }
-    if (s == OK)
-        s = emit_finish(b, err);
-    return s == OK ? expect_complete(b, err) : s;
-}
+/* ---- the checkpoint ---- */
 
 static enum status open_model(struct builder *b, struct err *err)
 {
-    struct source *source = b->source;
+    enum status s = build_open(b, err);
 
-    if (source->kind == SOURCE_GGUF)
-        return fail(err, E_UNSUPPORTED, "%s: is a GGUF file already", source->path);
-    if (!source->config)
-        return fail(err, E_FORMAT, "%s: there is no config.json beside the tensors", source->path);
-    const char *name = source_beside(source, "config.json");
-    struct hparams text;
-    enum status s = hparams_read(&text, source->config, name ? name : source->path, err);
-    if (s != OK)
-        return s;
-    b->hp = text;
-    if (b->options->mmproj) {
+    if (s == OK && b->options->mmproj) {
+        struct hparams text = b->hp;
+
         b->vision = true;
         s = hparams_vision(&text, &b->hp, err);
     }
@@ -268,7 +114,7 @@ static enum status build(struct builder *b, struct map *all, struct err *err)
     b->nearlier = b->plan->nstep;
     enum status s = open_model(b, err);
     if (s == OK)
-        s = handle_all(b, err);
+        s = build_tensors(b, err);
     if (s == OK)
         s = share_steps(b, all, err);
     forget_known_drops(b->plan, ndropped);
@@ -378,9 +224,10 @@ static enum status add_rungs(struct builder *builders, const struct builder *bla
 enum status convert_to_gguf(struct plan *plan, struct source *source, const struct convert_options *o,
                             struct err *err)
 {
-    struct builder blank = {.plan = plan, .source = source, .options = o}, builders[MTP_NMODE];
+    struct builder blank = {.world = &gguf_world, .plan = plan, .source = source, .options = o},
+                   builders[MTP_NMODE];
     struct map all = {0};
-    enum status s = add_inputs(&blank, err);
+    enum status s = build_add_inputs(&blank, err);
 
     if (s == OK)
         s = add_rungs(builders, &blank, &all, err);

@@ -116,7 +116,7 @@ static void check_parts(const struct walk *w, const struct tensor_form *f, const
     unsigned char *taken = calloc(n, 1);
 
     assert_non_null(taken);
-    for (const struct tensor_part *p = f->parts; p->gguf; p++) {
+    for (const struct tensor_part *p = f->parts; p->name; p++) {
         uint64_t length = 0;
 
         assert_non_null(p->slice[0].outer);
@@ -221,8 +221,8 @@ static enum status check_place(void *ctx, const struct name_match *m, struct err
     const struct tensor_form *f = m->rule->form;
     if (m->rule->gguf)
         check_gguf_name(w, m, m->rule->gguf);
-    for (const struct tensor_part *p = f ? f->parts : NULL; p && p->gguf; p++)
-        check_gguf_name(w, m, p->gguf);
+    for (const struct tensor_part *p = f ? f->parts : NULL; p && p->name; p++)
+        check_gguf_name(w, m, p->name);
     w->n++;
     return OK;
 }
@@ -400,7 +400,7 @@ static enum status count_gguf(void *ctx, const struct name_match *m, struct err 
 
     (void)err;
     *n += m->rule->gguf != NULL;
-    for (const struct tensor_part *p = f ? f->parts : NULL; p && p->gguf; p++)
+    for (const struct tensor_part *p = f ? f->parts : NULL; p && p->name; p++)
         ++*n;
     return OK;
 }
