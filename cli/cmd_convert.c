@@ -3,6 +3,7 @@
 
 #include "cli/cmd.h"
 #include "cli/ladder.h"
+#include "cli/mlx_opts.h"
 #include "cli/run.h"
 #include "convert/convert.h"
 
@@ -12,10 +13,15 @@ struct options {
     struct opt_common common;
     struct run_options run;
     struct rung_options rung;
+    struct mlx_opts mlx;
+    int to;
     const char *out, *type, *ladder, *name, *pre;
     bool mmproj;
     struct opt_list metadata, allow_unknown;
 };
+
+enum { TO_GGUF, TO_MLX };
+static const char *const to_choices[] = {"gguf", "mlx", NULL};
 
 /* Types of the reference converter's files; every other --type is a recipe. */
 static const struct {
@@ -29,10 +35,17 @@ static const struct opt table[] = {
      .letter = 'o',
      .kind = OPT_PATH,
      OPT_FIELD(struct options, out),
-     .arg = "OUT.gguf",
+     .arg = "OUT",
      .help =
          "the file to write, in whose name {type} stands for the type; a folder, or a path that ends in /: "
-         "the file is named after the model"},
+         "the file is named after the model. With --to mlx the folder to make"},
+    {.name = "to",
+     .kind = OPT_ENUM,
+     OPT_FIELD(struct options, to),
+     .arg = "FORMAT",
+     .preset = "gguf",
+     .choices = to_choices,
+     .help = "a GGUF file, or a folder for MLX"},
     {.name = "type",
      .letter = 't',
      .kind = OPT_STR,
@@ -40,7 +53,7 @@ static const struct opt table[] = {
      .arg = "TYPE",
      .help = "auto (the checkpoint's own type, if nothing is said), f32, f16, bf16 or q8_0; or a recipe that "
              "quantizes, such as Q4_K_M (\"scion recipe list\"); several, separated by commas, make as many "
-             "files from one reading"},
+             "files from one reading. With --to mlx: auto, f32, f16 or bf16"},
     OPT_ROW_LADDER(struct options, ladder),
     {.name = "mtp",
      .kind = OPT_ENUM,
@@ -50,7 +63,7 @@ static const struct opt table[] = {
      .choices = rung_mtp_choices,
      .help = "multi-token-prediction head: keep what is there (auto), the same and fail when it is missing "
              "(keep), "
-             "leave it out (drop), or write the head alone (only)"},
+             "leave it out (drop), or write the head alone (only). With --to mlx auto leaves it out"},
     {.name = "mmproj",
      .kind = OPT_FLAG,
      OPT_FIELD(struct options, mmproj),
@@ -80,6 +93,7 @@ static const struct opt table[] = {
      .help = "leave out an unknown tensor of that name (a shell pattern) instead of failing"},
     OPT_ROWS_QUANTIZE(struct options, rung.quantize),
     OPT_ROWS_QUALITY(struct options),
+    OPT_ROWS_MLX(struct options),
     OPT_ROWS_RUN(struct options),
     OPT_ROWS_COMMON(struct options),
     {0},
@@ -88,7 +102,8 @@ static const struct opt table[] = {
 static const char *const about[] = {
     "Converts a Hugging Face checkpoint (a folder, or org/name in the local cache) to a GGUF file, quantized "
     "or not, in one pass and in the memory given. The file is the one that llama.cpp's converter writes, or "
-    "that llama-quantize makes of it, byte for byte.",
+    "that llama-quantize makes of it, byte for byte. With --to mlx: to the folder that mlx_lm's or mlx_vlm's "
+    "own convert makes, array by array.",
     "The output appears under its name only when it is complete. An interrupted run leaves OUT.partial and "
     "OUT.journal; the same command with --resume goes on from there.",
     NULL,
@@ -101,6 +116,7 @@ static const struct cmd_example example[] = {
     {"scion convert Qwen3.5-9B -o 'out/q-{type}.gguf' --type bf16,Q6_K,Q4_K_M", "three files at once"},
     {"scion convert Qwen3.5-9B -o head.gguf --mtp only", "the draft head alone"},
     {"scion convert Qwen3.5-9B -o x.gguf --dry-run", "what would be written"},
+    {"scion convert Qwen3.5-9B --to mlx --bits 4 -o Qwen3.5-9B-4bit", "for MLX, in 4 bits"},
     {0},
 };
 
@@ -221,7 +237,7 @@ static enum status check_recipes(const struct ladder *l, const struct rung_optio
     return wants_quantization(&o->quantize) ? fail_no_recipe(&l->rungs[0], err) : OK;
 }
 
-static enum status run(const struct opt_line *line, struct err *err)
+static enum status run_gguf(const struct opt_line *line, struct err *err)
 {
     const struct options *o = line->options;
     struct ladder_request q = {o->ladder, o->type, o->out, &o->rung};
@@ -250,6 +266,78 @@ static enum status run(const struct opt_line *line, struct err *err)
         s = plan_and_run(line, &ladder, &c, err);
     ladder_close(&ladder);
     return s;
+}
+
+/* ---- MLX folders ---- */
+
+static enum status run_mlx(const struct options *o, const char *path, struct err *err)
+{
+    struct mlx_options mlx = {
+        .out = o->out,
+        .mtp = (enum mtp_mode)o->rung.mtp,
+        .split_max_bytes = o->run.split_max_size,
+        .allow_unknown = o->allow_unknown.item,
+        .nallow_unknown = o->allow_unknown.n,
+    };
+    struct source *source = NULL;
+    struct plan plan;
+
+    if (!o->out)
+        return fail(err, E_USAGE, "-o OUT is missing: which folder to make");
+    enum status s = mlx_opts_read(&o->mlx, o->type, &mlx, err);
+    if (s != OK)
+        return s;
+    plan_init(&plan);
+    s = source_open(&source, path, err);
+    if (s == OK)
+        s = convert_to_mlx(&plan, source, &mlx, err);
+    if (s == OK)
+        s = run_plan("convert", &plan, &o->run, &o->common, err);
+    else
+        run_notes("convert", &plan, &o->common);
+    plan_free(&plan);
+    source_close(source);
+    return s;
+}
+
+/* ---- formats ---- */
+
+/* Options of one format alone. */
+static const struct {
+    const char *option;
+    int to;
+} of_format[] = {
+    {"mmproj", TO_GGUF},      {"split-max-tensors", TO_GGUF},
+    {"name", TO_GGUF},        {"metadata", TO_GGUF},
+    {"pre", TO_GGUF},         {"recipe", TO_GGUF},
+    {"imatrix", TO_GGUF},     {"imatrix-missing", TO_GGUF},
+    {"tensor-type", TO_GGUF}, {"tensor-type-file", TO_GGUF},
+    {"output-type", TO_GGUF}, {"embedding-type", TO_GGUF},
+    {"mtp-type", TO_GGUF},    {"keep", TO_GGUF},
+    {"pure", TO_GGUF},        {"leave-output", TO_GGUF},
+    {"explain", TO_GGUF},     {"ladder", TO_GGUF},
+    {"bits", TO_MLX},         {"group-size", TO_MLX},
+    {"mode", TO_MLX},         {"dtype", TO_MLX},
+    {"text-only", TO_MLX},    {"mlx-rounding", TO_MLX},
+};
+
+static enum status check_format(const struct opt_line *line, int to, struct err *err)
+{
+    for (size_t i = 0; i < ARRAY_LEN(of_format); i++)
+        if (of_format[i].to != to && opt_given(line, of_format[i].option))
+            return fail(err, E_USAGE, "--%s: only with --to %s", of_format[i].option,
+                        to_choices[of_format[i].to]);
+    return OK;
+}
+
+static enum status run(const struct opt_line *line, struct err *err)
+{
+    const struct options *o = line->options;
+    enum status s = check_format(line, o->to, err);
+
+    if (s != OK)
+        return s;
+    return o->to == TO_MLX ? run_mlx(o, line->args[0], err) : run_gguf(line, err);
 }
 
 const struct cmd_spec cmd_convert = {run, table, sizeof(struct options), about, example};

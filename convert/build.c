@@ -91,6 +91,8 @@ static enum status handle_known(struct builder *b, const struct name_match *m, c
 {
     const char *reason = b->vision ? NULL : head_drop_reason(b, m);
 
+    if (b->tied && b->world->drops_tied && strcmp(m->rule->hf, "lm_head.weight") == 0)
+        reason = "the embeddings are the output matrix (tie_word_embeddings)";
     if (reason) {
         enum status s = leave_out(b, m, err);
 
@@ -211,6 +213,7 @@ enum status build_open(struct builder *b, struct err *err)
     if (!source->config)
         return fail(err, E_FORMAT, "%s: there is no config.json beside the tensors", source->path);
     const char *name = source_beside(source, "config.json");
+    bool said;
     enum status s = hparams_read(&b->hp, source->config, name ? name : source->path, err);
-    return s;
+    return s == OK ? expect_tie(b, &said, &b->tied, err) : s;
 }

@@ -54,6 +54,7 @@ struct build_world {
     enum status (*finish)(struct builder *b, const struct name_match *m, struct plan_step *step,
                           struct err *err);
     const char *no_tower; /* why vision tensors are left out */
+    bool drops_tied;      /* a tied model's output matrix is left out */
     bool rounds_bf16;     /* arithmetic on bfloat16 checkpoints is done in bfloat16 */
 };
 
@@ -67,6 +68,8 @@ struct builder {
     enum mtp_mode mtp;
     struct hparams hp; /* the text model's, or the vision tower's */
     bool vision;
+    bool tied;             /* the config says that the embeddings are the output matrix */
+    struct mlx_types *mlx; /* of an MLX folder */
     struct builder *tower; /* takes the vision tensors; NULL: they are left out */
     struct expert_group *groups;
     size_t ngroup, group_cap;
@@ -163,6 +166,12 @@ const char *head_drop_reason(const struct builder *b, const struct name_match *m
 
 /* E_FORMAT naming the tensors that the architecture needs and the checkpoint lacks. */
 enum status expect_complete(struct builder *b, struct err *err);
+
+/* Reads tie_word_embeddings. *said: the config has it. */
+enum status expect_tie(const struct builder *b, bool *said, bool *tied, struct err *err);
+
+/* Whether the output has what becomes of a source tensor of that canonical name. */
+bool expect_made(const struct builder *b, const char *canonical);
 
 /* ---- types.c ---- */
 

@@ -44,14 +44,29 @@ static enum status expect(void *ctx, const struct name_match *m, struct err *err
     return OK;
 }
 
-static enum status check_tie(struct builder *b, struct err *err)
+bool expect_made(const struct builder *b, const char *canonical)
+{
+    struct name_match m;
+
+    return name_match_text(&b->hp, canonical, &m) == NAME_KNOWN && made(b, &m);
+}
+
+enum status expect_tie(const struct builder *b, bool *said, bool *tied, struct err *err)
 {
     const struct json *tie = hparams_find(&b->hp, "tie_word_embeddings");
-    bool is_there = map_find(&b->names, slice_of("output.weight")) != MAP_NONE;
-    bool tied = !is_there; // where the config does not say
 
-    if (tie && json_kind(tie) != JSON_K_NULL && !json_bool(tie, &tied))
-        return hparams_refuse(&b->hp, tie, "true or false", err);
+    *tied = false;
+    *said = tie && json_kind(tie) != JSON_K_NULL;
+    return !*said || json_bool(tie, tied) ? OK : hparams_refuse(&b->hp, tie, "true or false", err);
+}
+
+static enum status check_tie(struct builder *b, struct err *err)
+{
+    bool is_there = expect_made(b, "lm_head.weight"), said, tied;
+    enum status s = expect_tie(b, &said, &tied, err);
+
+    if (s != OK || !said)
+        return s;
     if (!tied && !is_there)
         return fail(err, E_FORMAT, "%s: tensor lm_head.weight is missing, but tie_word_embeddings=false",
                     b->source->path);

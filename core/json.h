@@ -85,9 +85,10 @@ bool json_written_as_int(const struct json *v); /* the text had neither fraction
 
 /* ---- writer ---- */
 
-/* Appends to a buf; commas and indentation (two blanks) are its business. Zero-initialise, set out. */
+/* Appends to a buf; commas and indentation are its business. Zero-initialise, set out. */
 struct json_writer {
     struct buf *out;
+    unsigned indent; /* blanks; 0: two */
     unsigned depth;
     bool has_item[JSON_MAX_DEPTH];
     bool after_key;

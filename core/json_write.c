@@ -5,6 +5,12 @@
 #include "core/json_int.h"
 #include "core/utf8.h"
 
+static void add_indent(struct json_writer *w)
+{
+    for (unsigned i = 0; i < w->depth * (w->indent ? w->indent : 2); i++)
+        buf_add_char(w->out, ' ');
+}
+
 /* Comma, line and blanks before an item of the open container; nothing after a key or at the root. */
 static void before_item(struct json_writer *w)
 {
@@ -15,8 +21,7 @@ static void before_item(struct json_writer *w)
     bool *has_item = &w->has_item[min_u64(w->depth, JSON_MAX_DEPTH) - 1];
     buf_add_str(w->out, *has_item ? ",\n" : "\n");
     *has_item = true;
-    for (unsigned i = 0; i < w->depth; i++)
-        buf_add_str(w->out, "  ");
+    add_indent(w);
 }
 
 void json_open(struct json_writer *w, char bracket)
@@ -36,8 +41,7 @@ void json_close(struct json_writer *w, char bracket)
     w->depth--;
     if (w->depth < JSON_MAX_DEPTH && w->has_item[w->depth]) {
         buf_add_char(w->out, '\n');
-        for (unsigned i = 0; i < w->depth; i++)
-            buf_add_str(w->out, "  ");
+        add_indent(w);
     }
     buf_add_char(w->out, bracket);
 }
