@@ -130,7 +130,7 @@ static const struct tensor_rule tiled_linear_rules[] = {
 static const struct tensor_rule grouped_linear_rules[] = {
     {SCOPE_LAYER, "linear_attn.in_proj_qkvz.weight", NULL, "2*NK*DK+2*NV*DV,H", IN_LINEAR, 0, &split_qkvz},
     {SCOPE_LAYER, "linear_attn.in_proj_ba.weight", "ssm_ba.weight", "2*NV,H", IN_LINEAR, 0, NULL},
-    {SCOPE_LAYER, "linear_attn.A_log", "ssm_a", "NV", IN_LINEAR, 0, &decay_in_order, &mlx_decay},
+    {SCOPE_LAYER, "linear_attn.A_log", "ssm_a", "NV", IN_LINEAR, 0, &decay_in_order},
     {SCOPE_LAYER, "linear_attn.dt_bias", "ssm_dt.bias", "NV", IN_LINEAR, 0, NULL},
     {SCOPE_LAYER, "linear_attn.conv1d.weight", "ssm_conv1d.weight", "2*NK*DK+NV*DV,1,K", IN_LINEAR, 0,
      &squeezed, &mlx_convolution},

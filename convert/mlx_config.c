@@ -117,20 +117,18 @@ static enum status edit_text(const struct config *c, struct members *l, struct e
         err);
 }
 
-static enum status edit_sections(const struct config *c, struct members *l, struct err *err)
+static void edit_sections(const struct config *c, struct members *l)
 {
     static const char *const sections[] = {"text_config", "vision_config"};
-    enum status s = OK;
 
     if (!c->b->tower)
         leave_out(l, "vision_config");
-    for (size_t i = 0; i < ARRAY_LEN(sections) && s == OK; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(sections); i++) {
         struct member *m = find(l, sections[i]);
 
         if (m && json_kind(m->tree) == JSON_K_OBJECT)
             m->kind = MEMBER_SECTION;
     }
-    return s;
 }
 
 /* The stop tokens are the generation's: loaders of the folder ask there first. */
@@ -151,8 +149,7 @@ static enum status edit_root(const struct config *c, struct members *l, struct e
         set(l, (struct member){"model_type", MEMBER_TEXT, .text = b->hp.arch->mlx->model_type}, err);
 
     leave_out(l, "_name_or_path");
-    if (s == OK)
-        s = edit_sections(c, l, err);
+    edit_sections(c, l);
     if (s == OK)
         s = edit_stop_tokens(c, l, err);
     if (s == OK && b->mlx->options->quantize)
