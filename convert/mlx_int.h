@@ -20,9 +20,9 @@ struct mlx_types {
     struct mlx_override *overrides;
     size_t noverride, override_cap;
     size_t nquantized, nskipped;
-    const char *skipped;  /* the first that could not be quantized */
-    uint64_t nskipped_by; /* the group that does not divide its rows */
-    uint64_t nparam;      /* numbers in all tensors */
+    const char *skipped; /* the first that could not be quantized, its rows, and the group */
+    uint64_t skipped_row, skipped_group;
+    uint64_t nparam; /* numbers in all tensors */
 };
 
 /* ---- mlx_types.c ---- */

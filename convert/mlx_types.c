@@ -116,7 +116,8 @@ static bool fits(struct mlx_types *x, const struct plan_step *step, const struct
         return true;
     if (x->nskipped++ == 0) {
         x->skipped = step->name;
-        x->nskipped_by = ncol % group_size ? group_size : c->group_size;
+        x->skipped_row = ncol;
+        x->skipped_group = ncol % group_size ? group_size : c->group_size;
     }
     return false;
 }
@@ -152,8 +153,8 @@ enum status mlx_types_choose(struct builder *b, const struct name_match *m, stru
         sink.codec =
             codec_find_mlx(sink.dtype, x->options->metal ? MLX_ROUNDING_METAL : MLX_ROUNDING_CPU, type);
         x->nquantized++;
-        if (type != from && type != DT_F32) // the values are cast first
-            plan_add_op(step, type == DT_F16 ? OP_ROUND_F16 : OP_ROUND_BF16);
+        sink.rounds = type != from && type != DT_F32; // the values are cast first
+        sink.round = type == DT_F16 ? OP_ROUND_F16 : OP_ROUND_BF16;
         if (rule->mlx && rule->mlx->bits)
             s = add_override(b, m, step, &c, err);
     }
@@ -180,6 +181,6 @@ enum status mlx_types_finish(struct mlx_types *x, struct builder *b, struct err 
     if (x->nskipped > 1)
         snprintf(more, sizeof more, " (and %zu more)", x->nskipped - 1);
     return notes_add(&b->plan->notes, err,
-                     "%s%s: rows are no whole groups of %" PRIu64 ": not quantized, as by mlx_lm", x->skipped,
-                     more, x->nskipped_by);
+                     "%s%s: not quantized: rows of %" PRIu64 " are no whole groups of %" PRIu64, x->skipped,
+                     more, x->skipped_row, x->skipped_group);
 }

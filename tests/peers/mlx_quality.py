@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How far an MLX folder is from another: divergence of the next token's distribution on held-out text.
+
+As a program, the table of docs/mlx.md: mlx_quality.py SCION MODEL HELDOUT.txt WORK
+"""
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import mlx.core as mx
+import mlx.nn as nn
+import numpy as np
+from mlx_lm.utils import load_model, load_tokenizer
+
+WINDOW, BATCH = 512, 4
+
+
+def windows(folder, text, limit=None):
+    tokens = load_tokenizer(Path(folder)).encode(text)[:limit]
+    n = len(tokens) // WINDOW
+    return mx.array(np.array(tokens[: n * WINDOW]).reshape(n, WINDOW))
+
+
+def log_probs(folder, tokens):
+    """Of every position but the last, window by window. In float32: MLX's CPU has experts in no other type."""
+    model, _ = load_model(Path(folder), strict=True)
+    model.set_dtype(mx.float32)
+    out = []
+    for i in range(0, tokens.shape[0], BATCH):
+        logits = model(tokens[i : i + BATCH])[:, :-1].astype(mx.float32)
+        out.append(np.array(nn.log_softmax(logits, axis=-1)).reshape(-1, logits.shape[-1]))
+    return np.concatenate(out)
+
+
+def measure(base, other, tokens):
+    """Mean and 99th percentile of the divergence from base (nats), agreement on the first choice, perplexity."""
+    next_token = np.array(tokens[:, 1:]).reshape(-1)
+    kl = (np.exp(base) * (base - other)).sum(-1)
+    return (
+        float(kl.mean()),
+        float(np.percentile(kl, 99)),
+        float((base.argmax(-1) == other.argmax(-1)).mean()),
+        float(np.exp(-other[np.arange(next_token.size), next_token].mean())),
+    )
+
+
+SETTINGS = [
+    "--bits 8 --group-size 64", "--bits 6 --group-size 64", "--bits 5 --group-size 64",
+    "--bits 4 --group-size 32", "--bits 4 --group-size 64", "--bits 4 --group-size 128",
+    "--bits 3 --group-size 64", "--bits 2 --group-size 64", "--mode mxfp8", "--mode mxfp4", "--mode nvfp4",
+]
+
+
+def table(scion, model, heldout, work):
+    def convert(*options):
+        out = os.path.join(work, "folder")
+        subprocess.run(["rm", "-rf", out], check=True)
+        subprocess.run([scion, "convert", model, "--to", "mlx", "--text-only", "-q", "-o", out, *options], check=True)
+        return out, sum(f.stat().st_size for f in Path(out).glob("*.safetensors"))
+
+    folder, size = convert()
+    tokens = windows(folder, open(heldout, encoding="utf-8").read(), 16384)
+    base = log_probs(folder, tokens)
+    print("| options | MB | mean KLD | 99 % KLD | same first choice | perplexity |\n|---|---|---|---|---|---|")
+    print(f"| (bf16) | {size / 1e6:.1f} | - | - | - | {measure(base, base, tokens)[3]:.3f} |")
+    for options in SETTINGS:
+        folder, size = convert(*options.split())
+        kl, tail, same, ppl = measure(base, log_probs(folder, tokens), tokens)
+        print(f"| `{options}` | {size / 1e6:.1f} | {kl:.5f} | {tail:.4f} | {100 * same:.2f} % | {ppl:.3f} |", flush=True)
+
+
+if __name__ == "__main__":
+    table(*sys.argv[1:5])
