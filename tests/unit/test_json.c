@@ -379,6 +379,23 @@ static void test_nan(void **state)
     assert_null(t);
 }
 
+static void test_writer_indent(void **state)
+{
+    struct buf out;
+    struct json_writer w = {.out = &out, .indent = 4};
+
+    (void)state;
+    buf_init(&out, 4096);
+    json_open(&w, '{');
+    json_put_key(&w, "a");
+    json_open(&w, '[');
+    json_put_u64(&w, 1);
+    json_close(&w, ']');
+    json_close(&w, '}');
+    assert_string_equal(out.p, "{\n    \"a\": [\n        1\n    ]\n}");
+    buf_free(&out);
+}
+
 static void test_writer(void **state)
 {
     struct buf out;
@@ -579,11 +596,13 @@ static void test_linear(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_grammar),     cmocka_unit_test(test_prefixes),   cmocka_unit_test(test_depth),
-        cmocka_unit_test(test_pull),        cmocka_unit_test(test_lexeme_u64), cmocka_unit_test(test_tree),
-        cmocka_unit_test(test_big_numbers), cmocka_unit_test(test_nan),        cmocka_unit_test(test_writer),
-        cmocka_unit_test(test_put_f64),     cmocka_unit_test(test_put_tree),   cmocka_unit_test(test_load),
-        cmocka_unit_test(test_linear),
+        cmocka_unit_test(test_grammar),     cmocka_unit_test(test_prefixes),
+        cmocka_unit_test(test_depth),       cmocka_unit_test(test_pull),
+        cmocka_unit_test(test_lexeme_u64),  cmocka_unit_test(test_tree),
+        cmocka_unit_test(test_big_numbers), cmocka_unit_test(test_nan),
+        cmocka_unit_test(test_writer),      cmocka_unit_test(test_writer_indent),
+        cmocka_unit_test(test_put_f64),     cmocka_unit_test(test_put_tree),
+        cmocka_unit_test(test_load),        cmocka_unit_test(test_linear),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
