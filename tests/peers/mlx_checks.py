@@ -139,7 +139,6 @@ def cases():
     for package in ("mlx_lm", "mlx_vlm"):
         for ours, theirs in SETTINGS:
             yield package, "tiny-qwen35", lambda: complete("tiny-qwen35"), ours, theirs
-    yield "mlx_vlm", "tiny-qwen35moe --per-expert", lambda: complete("tiny-qwen35moe", "--per-expert"), *SETTINGS[1]
     if os.path.isdir(SHARED):
         for package in ("mlx_lm", "mlx_vlm"):
             for name in ("tiny-qwen35", "tiny-qwen35moe"):

@@ -13,7 +13,7 @@ import mlx.nn as nn
 import numpy as np
 from mlx_lm.utils import load_model, load_tokenizer
 
-WINDOW, BATCH = 512, 4
+WINDOW, BATCH = 512, 32
 
 
 def windows(folder, text, limit=None):
