@@ -2,7 +2,7 @@
 /* From a checkpoint to the plan of an MLX folder. */
 #include "convert/to_mlx.h"
 
-#include "convert/folder.h"
+#include "plan/folder.h"
 #include "convert/mlx_int.h"
 
 #define CONFIG_MAX (256 * MIB)
@@ -172,7 +172,7 @@ static enum status lay_out(struct builder *b, struct meta *meta, struct err *err
     if (s == OK)
         s = add_card(&f, b, err);
     if (s == OK)
-        s = folder_add_beside(&f, b->source, err);
+        s = folder_add_beside(&f, b->source, LINK_COPY, err);
     return s == OK ? folder_lay_out(&f, err) : s;
 }
 
