@@ -4,8 +4,11 @@
 
 exec 2>&1
 small_model dense model
-small_model dense plain
-sed -i '/"vision_config"/,/^  }/d; s/^  },$/  }/' plain/config.json
+no_tower() {
+    sed '/"vision_config"/,/^  }/d; s/^  },$/  }/' "$@"
+}
+small_config dense | no_tower >plain.json
+"$MKSAMPLE" plain.json -o plain
 
 # refused MODEL ARGUMENT...: what a conversion answers, leaving nothing behind.
 refused() {
@@ -47,6 +50,8 @@ refused headless --mtp keep
 echo "--- towers"
 refused plain -q
 refused plain --text-only
+cp -r model undescribed && no_tower -i undescribed/config.json
+refused undescribed --bits 4 --group-size 32
 cp -r model bare && edit_header bare/model.safetensors 's/model\.visual\./model.VISUAL./g'
 refused bare
 refused bare --allow-unknown 'model.VISUAL.*'
