@@ -91,7 +91,7 @@ static enum status list(void *ctx, const struct name_match *m, struct err *err)
 
 static void list_all(struct listing *l, const struct model *m, bool tower)
 {
-    struct name_visit visit = {.fused = true, .with_optional = true, .ctx = l, .fn = list};
+    struct name_visit visit = {.experts = RULE_FUSED, .with_optional = true, .ctx = l, .fn = list};
     struct err err = {0};
 
     arena_init(&l->arena, 0);
