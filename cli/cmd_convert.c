@@ -270,8 +270,13 @@ static enum status run_gguf(const struct opt_line *line, struct err *err)
 
 /* ---- MLX folders ---- */
 
-static enum status run_mlx(const struct options *o, const char *path, struct err *err)
+static enum status run_mlx(const struct opt_line *line, struct err *err)
 {
+    const struct options *o = line->options;
+    struct ladder_rung folder = {.type = o->type, .out = o->out, .options = o->rung};
+    struct ladder ladder = {.rungs = &folder, .n = 1};
+    struct report_about subject = {"convert", line, &ladder};
+    struct run_options run_options = o->run;
     struct mlx_options mlx = {
         .out = o->out,
         .mtp = (enum mtp_mode)o->rung.mtp,
@@ -288,11 +293,12 @@ static enum status run_mlx(const struct options *o, const char *path, struct err
     if (s != OK)
         return s;
     plan_init(&plan);
-    s = source_open(&source, path, err);
+    run_options.about = &subject;
+    s = source_open(&source, line->args[0], err);
     if (s == OK)
         s = convert_to_mlx(&plan, source, &mlx, err);
     if (s == OK)
-        s = run_plan("convert", &plan, &o->run, &o->common, err);
+        s = run_plan("convert", &plan, &run_options, &o->common, err);
     else
         run_notes("convert", &plan, &o->common);
     plan_free(&plan);
@@ -337,7 +343,7 @@ static enum status run(const struct opt_line *line, struct err *err)
 
     if (s != OK)
         return s;
-    return o->to == TO_MLX ? run_mlx(o, line->args[0], err) : run_gguf(line, err);
+    return o->to == TO_MLX ? run_mlx(line, err) : run_gguf(line, err);
 }
 
 const struct cmd_spec cmd_convert = {run, table, sizeof(struct options), about, example};
