@@ -32,7 +32,6 @@ extern const char *const mlx_opts_modes[], *const mlx_opts_dtypes[], *const mlx_
          .kind = OPT_ENUM,                                                                                   \
          OPT_FIELD(type, mlx.mode),                                                                          \
          .arg = "MODE",                                                                                      \
-         .preset = "auto",                                                                                   \
          .choices = mlx_opts_modes,                                                                          \
          .help =                                                                                             \
              "with --to mlx: how to quantize: affine (auto, once --bits or --group-size is given), or a "    \
@@ -41,7 +40,6 @@ extern const char *const mlx_opts_modes[], *const mlx_opts_dtypes[], *const mlx_
          .kind = OPT_ENUM,                                                                                   \
          OPT_FIELD(type, mlx.dtype),                                                                         \
          .arg = "TYPE",                                                                                      \
-         .preset = "auto",                                                                                   \
          .choices = mlx_opts_dtypes,                                                                         \
          .help = "with --to mlx: type of what is not quantized, of scales and biases; auto is the "          \
                  "checkpoint's"},                                                                            \
@@ -51,8 +49,8 @@ extern const char *const mlx_opts_modes[], *const mlx_opts_dtypes[], *const mlx_
          .help = "with --to mlx: leave the vision tower out"},                                               \
     {                                                                                                        \
         .name = "mlx-rounding", .kind = OPT_ENUM, OPT_FIELD(type, mlx.rounding), .arg = "WHERE",             \
-        .preset = "cpu", .choices = mlx_opts_roundings,                                                      \
-        .help = "with --to mlx: round as MLX does on a CPU, or on a GPU (metal)"                             \
+        .choices = mlx_opts_roundings,                                                                       \
+        .help = "with --to mlx: round as MLX does on a CPU (if nothing is said), or on a GPU (metal)"        \
     }
 
 /* Sets what the rows say, and by --type (its text, or NULL) the type; the rest of mlx is the caller's, and

@@ -143,7 +143,8 @@ static void put_option(struct json_writer *w, const struct opt *o, const void *o
             put_u64(w, o->name, *(const uint64_t *)field);
         break;
     case OPT_ENUM:
-        put_str(w, o->name, o->choices[*(const int *)field]);
+        if (o->preset || *(const int *)field)
+            put_str(w, o->name, o->choices[*(const int *)field]);
         break;
     case OPT_REPEAT:
         put_list(w, o->name, field);
