@@ -13,7 +13,7 @@ CC ?= gcc
 WARN := -Wall -Wextra -Wno-missing-field-initializers -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wvla \
 	-Wwrite-strings -Wpointer-arith -Wundef -Wformat=2 -Wnull-dereference -Wimplicit-fallthrough
 # Exactness: no contraction into FMA, no value-changing optimisation, no instruction set beyond the base.
-EXACT := -std=c11 -ffp-contract=off -fno-math-errno
+EXACT := -std=c11 -ffp-contract=off -fno-math-errno -fno-trapping-math
 OPT_release := -O3 -g
 OPT_debug := -O0 -g
 OPT_asan := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
@@ -56,7 +56,7 @@ Q :=
 say =
 endif
 
-.PHONY: all check check-unit check-quick check-peers lint hdr-check bench man install clean help
+.PHONY: all check check-unit check-quick check-peers lint hdr-check bench man install clean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 

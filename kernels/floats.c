@@ -3,38 +3,6 @@
 
 #include <math.h>
 
-uint16_t f16_from_f32(float f)
-{
-    uint32_t u = float_bits(f);
-    uint16_t sign = (uint16_t)(u >> 16 & 0x8000);
-
-    u &= 0x7fffffffu;
-    if (u > 0x7f800000u) {
-        uint32_t payload = u >> 13 & 0x3ff;
-
-        return (uint16_t)(sign | 0x7c00 | (payload ? payload : 1));
-    }
-    if (u >= 0x47800000u) /* 65536 and above */
-        return sign | 0x7c00;
-    if (u < 0x38800000u) /* below 2^-14: adding 0.5 rounds at the subnormals' last bit, 2^-24 */
-        return sign | (uint16_t)(float_bits(float_from_bits(u) + 0.5f) - 0x3f000000u);
-    u -= (uint32_t)(127 - 15) << 23;
-    u += 0xfff + (u >> 13 & 1);
-    return sign | (uint16_t)(u >> 13);
-}
-
-float f32_from_f16(uint16_t h)
-{
-    uint32_t sign = (uint32_t)(h & 0x8000) << 16;
-    uint32_t exponent = h >> 10 & 0x1f, mantissa = h & 0x3ff;
-
-    if (exponent == 0x1f)
-        return float_from_bits(sign | 0x7f800000u | mantissa << 13 | (mantissa ? 0x400000u : 0));
-    if (exponent == 0) /* mantissa * 2^-24, exact */
-        return float_from_bits(sign | float_bits((float)mantissa * 0x1p-24f));
-    return float_from_bits(sign | (exponent + 127 - 15) << 23 | mantissa << 13);
-}
-
 float f32_from_e4m3(uint8_t b)
 {
     uint32_t exponent = b >> 3 & 15, mantissa = b & 7;

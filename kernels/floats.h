@@ -40,9 +40,32 @@ static inline float f32_from_bf16(uint16_t h)
 }
 
 /* |f| >= 65520 becomes infinite; a NaN keeps the upper bits of its payload (1 where they are 0), as in numpy.
- */
-uint16_t f16_from_f32(float f);
-float f32_from_f16(uint16_t h); /* signalling NaNs come out quiet */
+ * All cases are computed and one is chosen, so that loops over it vectorize. */
+static inline uint16_t f16_from_f32(float f)
+{
+    uint32_t u = float_bits(f) & 0x7fffffffu, sign = float_bits(f) >> 16 & 0x8000;
+    uint32_t payload = u >> 13 & 0x3ff;
+    uint32_t nan = 0x7c00 | (payload ? payload : 1);
+    uint32_t small =
+        float_bits(float_from_bits(u) + 0.5f) - 0x3f000000u; // rounds at 2^-24, subnormals' last bit
+    uint32_t normal = (u - ((uint32_t)(127 - 15) << 23) + 0xfff + (u >> 13 & 1)) >> 13;
+    uint32_t h = u < 0x38800000u ? small : normal; // 2^-14
+
+    h = u >= 0x47800000u ? 0x7c00 : h; // 65536
+    h = u > 0x7f800000u ? nan : h;
+    return (uint16_t)(sign | h);
+}
+
+/* Signalling NaNs come out quiet: in `wide`, 112 binades too high, what has the highest exponent has it
+ * again. */
+static inline float f32_from_f16(uint16_t h)
+{
+    uint32_t u = (uint32_t)(h & 0x7fff) << 13, sign = (uint32_t)(h & 0x8000) << 16;
+    uint32_t wide = float_bits(float_from_bits(u + ((uint32_t)(2 * 112) << 23)) * 0x1p-112f);
+    uint32_t small = float_bits(float_from_bits(0x3f000000u | u >> 13) - 0.5f); // a multiple of 2^-24
+
+    return float_from_bits((u < 0x00800000u ? small : wide) | sign);
+}
 
 /* OCP 8-bit floats. E4M3 ("fn": no infinity, 0x7f is NaN), E5M2 (IEEE-like), E8M0 (2^(x-127), 255 NaN). */
 float f32_from_e4m3(uint8_t b);

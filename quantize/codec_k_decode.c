@@ -6,7 +6,18 @@
 #include "quantize/codecs_int.h"
 #include "quantize/pack.h"
 
-void q2_k_decode(const void *src, float *x, size_t n)
+/* Where crumbs_put left the codes of group g: from that byte on, above that bit. */
+static int crumbs_at(int g)
+{
+    return g / 8 * 32 + g % 2 * 16;
+}
+
+static int crumbs_shift(int g)
+{
+    return g / 2 % 4 * 2;
+}
+
+void q2_k_decode(const void *src, float *restrict x, size_t n)
 {
     const unsigned char *in = src;
 
@@ -15,9 +26,11 @@ void q2_k_decode(const void *src, float *x, size_t n)
 
         for (int g = 0; g < 16; g++) {
             float scale = d * (float)(in[g] & 15), min = dmin * (float)(in[g] >> 4);
+            const unsigned char *crumbs = in + Q2_K_QS + crumbs_at(g);
+            int shift = crumbs_shift(g);
 
-            for (int i = 16 * g; i < 16 * g + 16; i++)
-                x[i] = scale * (float)crumb_get(in + Q2_K_QS, i) - min;
+            for (int i = 0; i < 16; i++)
+                x[16 * g + i] = scale * (float)(crumbs[i] >> shift & 3) - min;
         }
     }
 }
@@ -29,7 +42,7 @@ static int q3_k_scale(const unsigned char *scales, int g)
     return (low | high << 4) - 32;
 }
 
-void q3_k_decode(const void *src, float *x, size_t n)
+void q3_k_decode(const void *src, float *restrict x, size_t n)
 {
     const unsigned char *in = src;
 
@@ -38,55 +51,63 @@ void q3_k_decode(const void *src, float *x, size_t n)
 
         for (int g = 0; g < 16; g++) {
             float scale = d * (float)q3_k_scale(in + Q3_K_SCALES, g);
+            const unsigned char *crumbs = in + Q3_K_QS + crumbs_at(g), *thirds = in + g % 2 * 16;
+            int shift = crumbs_shift(g);
 
-            for (int i = 16 * g; i < 16 * g + 16; i++) {
-                int third = in[i % 32] >> i / 32 & 1;
+            for (int i = 0; i < 16; i++) {
+                int third = thirds[i] >> g / 2 & 1;
 
-                x[i] = scale * (float)((crumb_get(in + Q3_K_QS, i) | third << 2) - 4);
+                x[16 * g + i] = scale * (float)((crumbs[i] >> shift & 3) + 4 * third - 4);
             }
         }
     }
 }
 
-/* Codes of the 32 values of group g: each 32 bytes hold two groups in their nibbles. */
-static int nibble_get(const unsigned char *qs, int g, int i)
+/* The line through the codes of group g of q4_K or q5_K. */
+struct line {
+    float scale, min;
+};
+
+static inline struct line line_get(const unsigned char *in, int g)
 {
-    return qs[g / 2 * 32 + i] >> g % 2 * 4 & 15;
+    return (struct line){f16_get(in) * (float)k_six_scale(in + K_SIXES, g),
+                         f16_get(in + 2) * (float)k_six_min(in + K_SIXES, g)};
 }
 
-void q4_k_decode(const void *src, float *x, size_t n)
+/* Each 32 bytes hold the codes of two groups in their nibbles. */
+void q4_k_decode(const void *src, float *restrict x, size_t n)
 {
     const unsigned char *in = src;
 
     for (size_t b = n / K_ELEMS; b > 0; b--, in += Q4_K_BYTES) {
-        float d = f16_get(in), dmin = f16_get(in + 2);
+        const unsigned char *low = in + Q4_K_QS;
 
-        for (int g = 0; g < 8; g++, x += 32) {
-            float scale = d * (float)k_six_scale(in + K_SIXES, g);
-            float min = dmin * (float)k_six_min(in + K_SIXES, g);
+        for (int g = 0; g < 8; g += 2, x += 64, low += 32) {
+            struct line first = line_get(in, g), second = line_get(in, g + 1);
 
-            for (int i = 0; i < 32; i++)
-                x[i] = scale * (float)nibble_get(in + Q4_K_QS, g, i) - min;
+            for (int i = 0; i < 32; i++) {
+                x[i] = first.scale * (float)(low[i] & 15) - first.min;
+                x[i + 32] = second.scale * (float)(low[i] >> 4) - second.min;
+            }
         }
     }
 }
 
 /* The fifth bits of group g are bits g of 32 bytes. */
-void q5_k_decode(const void *src, float *x, size_t n)
+void q5_k_decode(const void *src, float *restrict x, size_t n)
 {
     const unsigned char *in = src;
 
     for (size_t b = n / K_ELEMS; b > 0; b--, in += Q5_K_BYTES) {
-        float d = f16_get(in), dmin = f16_get(in + 2);
+        const unsigned char *low = in + Q5_K_QS, *fifths = in + Q5_K_QH;
 
-        for (int g = 0; g < 8; g++, x += 32) {
-            float scale = d * (float)k_six_scale(in + K_SIXES, g);
-            float min = dmin * (float)k_six_min(in + K_SIXES, g);
+        for (int g = 0; g < 8; g += 2, x += 64, low += 32) {
+            struct line first = line_get(in, g), second = line_get(in, g + 1);
+            uint8_t bit = (uint8_t)(1 << g), next = (uint8_t)(2 << g);
 
             for (int i = 0; i < 32; i++) {
-                int code = nibble_get(in + Q5_K_QS, g, i) | (in[Q5_K_QH + i] >> g & 1) << 4;
-
-                x[i] = scale * (float)code - min;
+                x[i] = first.scale * (float)((low[i] & 15) + (fifths[i] & bit ? 16 : 0)) - first.min;
+                x[i + 32] = second.scale * (float)((low[i] >> 4) + (fifths[i] & next ? 16 : 0)) - second.min;
             }
         }
     }
@@ -94,23 +115,23 @@ void q5_k_decode(const void *src, float *x, size_t n)
 
 /* In each half of 128 values, the k-th 32 have their low bits in nibbles of 64 bytes, first the low nibbles,
  * and their upper two bits in bits 2k of 32 bytes. */
-void q6_k_decode(const void *src, float *x, size_t n)
+void q6_k_decode(const void *src, float *restrict x, size_t n)
 {
     const unsigned char *in = src;
 
     for (size_t b = n / K_ELEMS; b > 0; b--, in += Q6_K_BYTES) {
         float d = f16_get(in + Q6_K_D);
 
-        for (int part = 0; part < 8; part++, x += 32) {
-            int half = part / 4, k = part % 4;
-            const unsigned char *low = in + 64 * half + 32 * (k & 1), *high = in + Q6_K_QH + 32 * half;
-            const unsigned char *scales = in + Q6_K_SCALES + 2 * part;
-            float scale[2] = {d * (float)(int8_t)scales[0], d * (float)(int8_t)scales[1]};
+        for (int g = 0; g < 16; g++, x += 16) {
+            int half = g / 8, k = g / 2 % 4;
+            const unsigned char *low = in + 64 * half + k % 2 * 32 + g % 2 * 16;
+            const unsigned char *high = in + Q6_K_QH + 32 * half + g % 2 * 16;
+            float scale = d * (float)(int8_t)in[Q6_K_SCALES + g];
 
-            for (int i = 0; i < 32; i++) {
+            for (int i = 0; i < 16; i++) {
                 int code = (low[i] >> k / 2 * 4 & 15) | (high[i] >> 2 * k & 3) << 4;
 
-                x[i] = scale[i / 16] * (float)(code - 32);
+                x[i] = scale * (float)(code - 32);
             }
         }
     }

@@ -4,6 +4,8 @@
  * importance weights the scale follows from the extremes; with them it is searched for (scale_search.h), and
  * a value weighs its column's importance times sqrt(mean square of the row + its own square).
  */
+#include <float.h>
+
 #include "quantize/codecs_int.h"
 #include "quantize/pack.h"
 #include "quantize/scale_search.h"
@@ -22,43 +24,79 @@ struct kind {
 static const struct kind q4_0 = {18, false, false}, q4_1 = {20, true, false};
 static const struct kind q5_0 = {22, false, true}, q5_1 = {24, true, true};
 
+/* Bit 4 of each of 8 codes, that of the first in bit 0: each partial product has a bit of its own in the top
+ * byte, and none carries. */
+static inline unsigned gather_fifth(const uint8_t *codes)
+{
+    uint64_t v;
+
+    memcpy(&v, codes, 8);
+    return (unsigned)((v >> 4 & 0x0101010101010101u) * 0x0102040810204080u >> 56);
+}
+
+/* The reverse: 16 in each byte whose bit is set. */
+static inline uint64_t spread_fifth(unsigned bits)
+{
+    uint64_t v = bits * 0x0101010101010101u & 0x8040201008040201u;
+
+    return (v + 0x7f7f7f7f7f7f7f7fu) >> 3 & 0x1010101010101010u;
+}
+
 /* Value i's low four bits: the low nibble of byte i for the first half, the high nibble of byte i - 16 for
  * the second. */
-static void pack_codes(const struct kind *kind, const uint8_t *codes, unsigned char *out)
+static inline void pack_codes(const struct kind *kind, const uint8_t *codes, unsigned char *out)
 {
     if (kind->has_fifth) {
-        uint32_t fifth = 0;
-
-        for (int i = 0; i < ELEMS; i++)
-            fifth |= (uint32_t)(codes[i] >> 4 & 1) << i;
-        for (int i = 0; i < 4; i++)
-            *out++ = (unsigned char)(fifth >> 8 * i);
+        for (int i = 0; i < ELEMS; i += 8)
+            *out++ = (unsigned char)gather_fifth(codes + i);
     }
     for (int i = 0; i < HALF; i++)
         out[i] = (unsigned char)((codes[i] & 15) | codes[i + HALF] << 4);
 }
 
-/* ---- without weights ---- */
-
-/* Integers that order as floats do, with -0 below 0 and NaNs at the ends; its own inverse. */
-static inline int32_t ordered(int32_t bits)
+static inline void unpack_codes(const struct kind *kind, const unsigned char *in, uint8_t *codes)
 {
-    return bits ^ (bits >> 31 & 0x7fffffff);
+    const unsigned char *low = kind->has_fifth ? in + 4 : in;
+
+    for (int i = 0; i < HALF; i++) {
+        codes[i] = low[i] & 15;
+        codes[i + HALF] = low[i] >> 4;
+    }
+    for (int i = 0; kind->has_fifth && i < ELEMS; i += 8) {
+        uint64_t v, fifth = spread_fifth(in[i / 8]);
+
+        memcpy(&v, codes + i, 8);
+        v |= fifth;
+        memcpy(codes + i, &v, 8);
+    }
 }
 
-/* Least and largest; of zeros of either sign the first. */
-static void find_range(const float *x, float *lo, float *hi)
+/* ---- without weights ---- */
+
+#define RANGE_LANES 8
+
+/* Least and largest that are not NaN, within +-FLT_MAX; of zeros of either sign the first. */
+static inline void find_range(const float *x, float *lo, float *hi)
 {
-    int32_t least = INT32_MAX, most = INT32_MIN;
+    float least[RANGE_LANES], most[RANGE_LANES];
 
-    for (int i = 0; i < ELEMS; i++) {
-        int32_t u = ordered((int32_t)float_bits(x[i]));
-
-        least = u < least ? u : least;
-        most = u > most ? u : most;
+    for (int k = 0; k < RANGE_LANES; k++) {
+        least[k] = FLT_MAX;
+        most[k] = -FLT_MAX;
     }
-    *lo = float_from_bits((uint32_t)ordered(least));
-    *hi = float_from_bits((uint32_t)ordered(most));
+    for (int i = 0; i < ELEMS; i += RANGE_LANES) {
+#pragma GCC unroll 1
+        for (int k = 0; k < RANGE_LANES; k++) {
+            least[k] = x[i + k] < least[k] ? x[i + k] : least[k];
+            most[k] = x[i + k] > most[k] ? x[i + k] : most[k];
+        }
+    }
+    *lo = least[0];
+    *hi = most[0];
+    for (int k = 1; k < RANGE_LANES; k++) {
+        *lo = least[k] < *lo ? least[k] : *lo;
+        *hi = most[k] > *hi ? most[k] : *hi;
+    }
     if (*lo == 0.0f) {
         while (*x != 0.0f)
             x++;
@@ -70,7 +108,7 @@ static void find_range(const float *x, float *lo, float *hi)
 static inline void encode_plain_block(const struct kind *kind, const float *x, unsigned char *out)
 {
     int levels = kind->has_fifth ? 32 : 16;
-    uint8_t codes[ELEMS];
+    uint8_t codes[ELEMS], top = (uint8_t)(levels - 1);
     float d, lo = 0.0f, hi, shift;
 
     if (kind->has_min) {
@@ -86,9 +124,9 @@ static inline void encode_plain_block(const struct kind *kind, const float *x, u
 
     float inverse = d != 0.0f ? 1.0f / d : 0.0f;
     for (int i = 0; i < ELEMS; i++) {
-        int code = truncated_int((x[i] - lo) * inverse + shift);
+        uint8_t code = (uint8_t)truncated_int((x[i] - lo) * inverse + shift);
 
-        codes[i] = (uint8_t)(code < levels - 1 ? code : levels - 1);
+        codes[i] = code < top ? code : top;
     }
     pack_codes(kind, codes, out + (kind->has_min ? 4 : 2));
 }
@@ -170,23 +208,19 @@ ENCODE(q5_1)
 
 /* ---- decoding ---- */
 
-static inline void decode_blocks(const struct kind *kind, const unsigned char *in, float *x, size_t nblock)
+static inline void decode_blocks(const struct kind *kind, const unsigned char *in, float *restrict x,
+                                 size_t nblock)
 {
     for (; nblock > 0; nblock--, in += kind->nbyte, x += ELEMS) {
-        const unsigned char *low = in + kind->nbyte - HALF;
         float d = f16_get(in), lo = kind->has_min ? f16_get(in + 2) : 0.0f;
-        uint32_t fifth = 0;
+        uint8_t codes[ELEMS];
 
-        if (kind->has_fifth)
-            fifth = low[-4] | (uint32_t)low[-3] << 8 | (uint32_t)low[-2] << 16 | (uint32_t)low[-1] << 24;
+        unpack_codes(kind, in + (kind->has_min ? 4 : 2), codes);
         for (int i = 0; i < ELEMS; i++) {
-            int code = i < HALF ? low[i] & 15 : low[i - HALF] >> 4;
-
-            code |= (int)(fifth >> i & 1) << 4;
             if (kind->has_min)
-                x[i] = (float)code * d + lo;
+                x[i] = (float)codes[i] * d + lo;
             else
-                x[i] = (float)(code - (kind->has_fifth ? 16 : 8)) * d;
+                x[i] = (float)(codes[i] - (kind->has_fifth ? 16 : 8)) * d;
         }
     }
 }
@@ -206,15 +240,6 @@ DECODE(q5_1)
 
 #define Q8_0_BYTES 34
 
-static bool has_nan(const float *x, int n)
-{
-    bool found = false;
-
-    for (int i = 0; i < n; i++)
-        found |= isnan(x[i]);
-    return found;
-}
-
 /* scale = largest magnitude / 127; the codes use its unrounded inverse. A NaN makes the scale NaN and all
  * codes 0. Where the inverse is infinite (the block's largest value is subnormal) all codes are 0 too. */
 void q8_0_encode(const float *x, void *dst, size_t nrow, size_t ncol, const float *weights)
@@ -224,7 +249,7 @@ void q8_0_encode(const float *x, void *dst, size_t nrow, size_t ncol, const floa
 
     (void)weights;
     for (size_t b = 0; b < nblock; b++, x += ELEMS, out += Q8_0_BYTES) {
-        float d = has_nan(x, ELEMS) ? NAN : peak(x, ELEMS) / 127.0f;
+        float d = float_from_bits(peak_bits(x, ELEMS)) / 127.0f;
         float inverse = d != 0.0f ? 1.0f / d : 0.0f;
 
         f16_put(out, d);
@@ -233,7 +258,7 @@ void q8_0_encode(const float *x, void *dst, size_t nrow, size_t ncol, const floa
     }
 }
 
-void q8_0_decode(const void *src, float *x, size_t n)
+void q8_0_decode(const void *src, float *restrict x, size_t n)
 {
     const unsigned char *in = src;
 

@@ -2,6 +2,7 @@
 /* Types of one or two bits with one float16 scale: q1_0 (signs), q2_0, tq1_0 and tq2_0 (-1, 0 and 1). They
  * make no use of importance weights. */
 #include "quantize/codecs_int.h"
+#include "quantize/iq_pack.h"
 #include "quantize/pack.h"
 
 /* ---- q1_0: 128 signs, the scale is the mean magnitude ---- */
@@ -30,15 +31,15 @@ void q1_0_encode(const float *x, void *dst, size_t nrow, size_t ncol, const floa
     }
 }
 
-void q1_0_decode(const void *src, float *x, size_t n)
+void q1_0_decode(const void *src, float *restrict x, size_t n)
 {
     const unsigned char *in = src;
 
     for (size_t b = n / Q1_ELEMS; b > 0; b--, x += Q1_ELEMS, in += Q1_BYTES) {
         float d = f16_get(in);
 
-        for (int i = 0; i < Q1_ELEMS; i++)
-            x[i] = in[2 + i / 8] >> i % 8 & 1 ? d : -d;
+        for (int i = 0; i < Q1_ELEMS / 8; i++)
+            put_signed8(x + 8 * i, d, 0x0101010101010101u, ~(unsigned)in[2 + i]);
     }
 }
 
@@ -81,15 +82,24 @@ void q2_0_encode(const float *x, void *dst, size_t nrow, size_t ncol, const floa
     }
 }
 
-void q2_0_decode(const void *src, float *x, size_t n)
+void q2_0_decode(const void *src, float *restrict x, size_t n)
 {
     const unsigned char *in = src;
 
     for (size_t b = n / Q2_ELEMS; b > 0; b--, x += Q2_ELEMS, in += Q2_BYTES) {
         float d = f16_get(in);
+        uint32_t fours[Q2_ELEMS / 4]; // a code in each byte
+        uint8_t codes[Q2_ELEMS];
 
+        for (int i = 0; i < Q2_ELEMS / 4; i++) {
+            uint32_t v = in[2 + i];
+
+            v = (v | v << 12) & 0x000f000fu;
+            fours[i] = (v | v << 6) & 0x03030303u;
+        }
+        memcpy(codes, fours, sizeof codes);
         for (int i = 0; i < Q2_ELEMS; i++)
-            x[i] = (float)((in[2 + i / 4] >> 2 * (i % 4) & 3) - 1) * d;
+            x[i] = (float)(codes[i] - 1) * d;
     }
 }
 
@@ -132,7 +142,7 @@ void tq1_0_encode(const float *x, void *dst, size_t nrow, size_t ncol, const flo
     }
 }
 
-static void unpack_base3(const struct band *band, const unsigned char *in, float d, float *x)
+static inline void unpack_base3(const struct band *band, const unsigned char *in, float d, float *restrict x)
 {
     static const uint8_t power[] = {1, 3, 9, 27, 81};
 
@@ -147,13 +157,14 @@ static void unpack_base3(const struct band *band, const unsigned char *in, float
     }
 }
 
-void tq1_0_decode(const void *src, float *x, size_t n)
+void tq1_0_decode(const void *src, float *restrict x, size_t n)
 {
     const unsigned char *in = src;
 
     for (size_t b = n / TQ_ELEMS; b > 0; b--, x += TQ_ELEMS, in += TQ1_BYTES) {
         float d = f16_get(in + TQ1_BYTES - 2);
 
+#pragma GCC unroll 3
         for (size_t i = 0; i < ARRAY_LEN(bands); i++)
             unpack_base3(&bands[i], in, d, x);
     }
@@ -174,14 +185,15 @@ void tq2_0_encode(const float *x, void *dst, size_t nrow, size_t ncol, const flo
     }
 }
 
-void tq2_0_decode(const void *src, float *x, size_t n)
+void tq2_0_decode(const void *src, float *restrict x, size_t n)
 {
     const unsigned char *in = src;
 
     for (size_t b = n / TQ_ELEMS; b > 0; b--, x += TQ_ELEMS, in += TQ2_BYTES) {
         float d = f16_get(in + TQ2_BYTES - 2);
 
-        for (int i = 0; i < TQ_ELEMS; i++)
-            x[i] = (float)(crumb_get(in, i) - 1) * d;
+        for (int part = 0; part < TQ_ELEMS / 32; part++)
+            for (int i = 0; i < 32; i++)
+                x[32 * part + i] = (float)((in[part / 4 * 32 + i] >> 2 * (part % 4) & 3) - 1) * d;
     }
 }

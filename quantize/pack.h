@@ -50,25 +50,35 @@ static inline float f16_get(const unsigned char *p)
     return f32_from_f16((uint16_t)(p[0] | p[1] << 8));
 }
 
-/* The bits of |v|, which order as the magnitudes do; those of 0 for NaN, which no search takes for a peak. */
-static inline uint32_t magnitude_bits(float v)
-{
-    uint32_t u = float_bits(v) & 0x7fffffff;
-
-    return u > 0x7f800000 ? 0 : u;
-}
-
-/* Largest |x[i]|; NaNs count as 0. */
-static inline float peak(const float *x, int n)
+/* The bits of the largest |x[i]|, which order as magnitudes do; a NaN's are above those of infinity. */
+static inline uint32_t peak_bits(const float *x, int n)
 {
     int32_t most = 0;
 
     for (int i = 0; i < n; i++) {
-        int32_t u = (int32_t)magnitude_bits(x[i]);
+        int32_t u = (int32_t)(float_bits(x[i]) & 0x7fffffff);
 
         most = most > u ? most : u;
     }
-    return float_from_bits((uint32_t)most);
+    return (uint32_t)most;
+}
+
+#define BITS_INFINITY 0x7f800000u
+
+/* Largest |x[i]|; NaNs count as 0. */
+static inline float peak(const float *x, int n)
+{
+    uint32_t most = peak_bits(x, n);
+
+    if (most > BITS_INFINITY) {
+        most = 0;
+        for (int i = 0; i < n; i++) {
+            uint32_t u = float_bits(x[i]) & 0x7fffffff;
+
+            most = u > most && u <= BITS_INFINITY ? u : most;
+        }
+    }
+    return float_from_bits(most);
 }
 
 /* The first x[i] of largest magnitude, with its sign; +0 when all are zero. */
@@ -91,11 +101,6 @@ static inline void crumbs_put(unsigned char *out, const uint8_t *codes)
         for (int i = 0; i < 32; i++)
             out[i] = (unsigned char)(codes[i] | codes[i + 32] << 2 | codes[i + 64] << 4 | codes[i + 96] << 6);
     }
-}
-
-static inline int crumb_get(const unsigned char *in, int i)
-{
-    return in[i / 128 * 32 + i % 32] >> i % 128 / 32 * 2 & 3;
 }
 
 #endif
