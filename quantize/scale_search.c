@@ -7,74 +7,304 @@
 
 #define LEAST_PEAK 1e-15f /* below it a group counts as zero */
 
-/* ---- symmetric ---- */
+/* ---- groups side by side ---- */
 
-/* Candidate 0 is the plain scale; 1..18 move it by -0.9..0.9 levels; the rest fill up vectors and are not
- * looked at. */
-#define NTRIAL         20
-#define NTRIAL_USED    19
-#define TRIAL_SHIFT(k) ((k) == 0 ? 0 : (k) <= 9 ? (k)-10 : (k)-9)
+/* The first two searches do NLANE groups at once. Their loops go over the lanes and inside over the values,
+ * so that sums stay in registers; with a constant number of values that is what compilers vectorize: FOR_N
+ * makes it one. */
+#define NLANE  8
+#define INLINE inline __attribute__((always_inline))
 
-struct trials {
-    float inverse[NTRIAL];
-    float xl[NTRIAL]; /* sum of w * x * level */
-    float ll[NTRIAL]; /* sum of w * level * level */
-};
+#define FOR_N(n, function, ...)                                                                              \
+    do {                                                                                                     \
+        if ((n) == 32)                                                                                       \
+            function(__VA_ARGS__, 32);                                                                       \
+        else if ((n) == 16)                                                                                  \
+            function(__VA_ARGS__, 16);                                                                       \
+        else                                                                                                 \
+            function(__VA_ARGS__, n);                                                                        \
+    } while (0)
 
-/* All candidates at once: they do not depend on each other, and each sum runs over the values in order. */
-static void try_inverses(struct trials *t, const float *x, const float *w, int n, int nlevel)
+static size_t lane_at(const struct scale_search *s, size_t group)
 {
-    memset(t->xl, 0, sizeof t->xl);
-    memset(t->ll, 0, sizeof t->ll);
-    for (int i = 0; i < n; i++) {
-        float v = x[i], weight = w[i], wx = weight * v;
+    return min_u64(group, s->ngroup - 1) * (size_t)s->n;
+}
 
-        for (int k = 0; k < NTRIAL; k++) {
-            float l = (float)clamp_int(nearest_int(t->inverse[k] * v), -nlevel, nlevel - 1);
+/* Group `first` and those that follow it; where there are none, the last one once more. */
+static INLINE void fill_lanes(float (*x)[NLANE], float (*w)[NLANE], const struct scale_search *s,
+                              size_t first, int n)
+{
+    for (size_t k = 0; k < NLANE; k++) {
+        size_t at = lane_at(s, first + k);
 
-            t->xl[k] += wx * l;
-            t->ll[k] += weight * l * l;
+        for (int i = 0; i < n; i++) {
+            float v = s->x[at + (size_t)i];
+
+            x[i][k] = v;
+            w[i][k] = s->weights ? s->weights[at + (size_t)i] : v * v;
         }
     }
 }
 
-static float symmetric_group(const float *x, const float *w, int n, int nlevel, uint8_t *codes)
+/* The nearest integer within least..most, both well inside of what nearest_int gives. */
+static INLINE float nearest_level(float v, float least, float most)
 {
-    struct trials t;
-    float top = signed_peak(x, n), squares[SCALE_SEARCH_MAX];
+    float level = (float)nearest_int(v);
 
-    if (fabsf(top) < LEAST_PEAK) {
-        memset(codes, 0, (size_t)n);
-        return 0.0f;
+    level = level < most ? level : most;
+    return level > least ? level : least;
+}
+
+/* ---- symmetric ---- */
+
+struct symmetric {
+    float x[SCALE_SEARCH_MAX][NLANE], w[SCALE_SEARCH_MAX][NLANE], wx[SCALE_SEARCH_MAX][NLANE];
+    float top[NLANE];
+    float inverse[NLANE], xl[NLANE], ll[NLANE];          /* of the trial */
+    float scale[NLANE], explained[NLANE], winner[NLANE]; /* of the best so far; winner: its inverse */
+};
+
+/* The trial's sums of w * x * level and w * level * level. */
+static INLINE void sum_symmetric(struct symmetric *r, float nlevel, int n)
+{
+    for (int k = 0; k < NLANE; k++) {
+        float sum_xl = 0.0f, sum_ll = 0.0f;
+
+#pragma GCC unroll 1
+        for (int i = 0; i < n; i++) {
+            float level = nearest_level(r->inverse[k] * r->x[i][k], -nlevel, nlevel - 1.0f);
+
+            sum_xl += r->wx[i][k] * level;
+            sum_ll += r->w[i][k] * level * level;
+        }
+        r->xl[k] = sum_xl;
+        r->ll[k] = sum_ll;
     }
-    for (int k = 0; k < NTRIAL; k++)
-        t.inverse[k] = -((float)nlevel + 0.1f * (float)TRIAL_SHIFT(k)) / top;
-    for (int i = 0; i < n; i++)
-        squares[i] = x[i] * x[i];
-    try_inverses(&t, x, w ? w : squares, n, nlevel);
+}
 
-    float scale = t.ll[0] != 0.0f ? t.xl[0] / t.ll[0] : 0.0f, best = scale * t.xl[0];
-    int winner = 0;
-    for (int k = 1; k < NTRIAL_USED; k++) {
-        if (t.ll[k] > 0.0f && t.xl[k] * t.xl[k] > best * t.ll[k]) {
-            scale = t.xl[k] / t.ll[k];
-            best = scale * t.xl[k];
-            winner = k;
+static INLINE void try_symmetric(struct symmetric *r, float nlevel, int n)
+{
+    for (int k = 0; k < NLANE; k++)
+        r->inverse[k] = r->winner[k] = -nlevel / r->top[k];
+    sum_symmetric(r, nlevel, n);
+    for (int k = 0; k < NLANE; k++) {
+        r->scale[k] = r->ll[k] != 0.0f ? r->xl[k] / r->ll[k] : 0.0f;
+        r->explained[k] = r->scale[k] * r->xl[k];
+    }
+    for (int t = -9; t <= 9; t++) {
+        float levels = nlevel + 0.1f * (float)t;
+
+        if (t == 0)
+            continue;
+        for (int k = 0; k < NLANE; k++)
+            r->inverse[k] = -levels / r->top[k];
+        sum_symmetric(r, nlevel, n);
+        for (int k = 0; k < NLANE; k++) {
+            float xl = r->xl[k], ll = r->ll[k], scale = xl / ll, explained = scale * xl;
+            bool better = (ll > 0.0f) & (xl * xl > r->explained[k] * ll);
+
+            r->scale[k] = better ? scale : r->scale[k];
+            r->explained[k] = better ? explained : r->explained[k];
+            r->winner[k] = better ? r->inverse[k] : r->winner[k];
         }
     }
-    for (int i = 0; i < n; i++)
-        codes[i] = (uint8_t)(nlevel + clamp_int(nearest_int(t.inverse[winner] * x[i]), -nlevel, nlevel - 1));
-    return scale;
+}
+
+/* The last argument is s->n. */
+static INLINE void search_symmetric(const struct scale_search *s, int nlevel, int n)
+{
+    struct symmetric r;
+
+    for (size_t g = 0; g < s->ngroup; g += NLANE) {
+        fill_lanes(r.x, r.w, s, g, n);
+        for (int i = 0; i < n; i++)
+            for (int k = 0; k < NLANE; k++)
+                r.wx[i][k] = r.w[i][k] * r.x[i][k];
+        for (size_t k = 0; k < NLANE; k++)
+            r.top[k] = signed_peak(s->x + lane_at(s, g + k), n);
+        try_symmetric(&r, (float)nlevel, n);
+        for (size_t k = 0; k < NLANE && g + k < s->ngroup; k++) {
+            const float *x = s->x + (g + k) * (size_t)n;
+            uint8_t *codes = s->codes + (g + k) * (size_t)n;
+            bool is_zero = fabsf(r.top[k]) < LEAST_PEAK;
+
+            s->scale[g + k] = is_zero ? 0.0f : r.scale[k];
+            for (int i = 0; i < n; i++)
+                codes[i] =
+                    (uint8_t)(nlevel + clamp_int(nearest_int(r.winner[k] * x[i]), -nlevel, nlevel - 1));
+            if (is_zero)
+                memset(codes, 0, (size_t)n);
+        }
+    }
 }
 
 void scale_search_symmetric(const struct scale_search *s, int nlevel)
 {
-    for (size_t g = 0; g < s->ngroup; g++) {
-        size_t at = g * (size_t)s->n;
+    FOR_N(s->n, search_symmetric, s, nlevel);
+}
 
-        s->scale[g] =
-            symmetric_group(s->x + at, s->weights ? s->weights + at : NULL, s->n, nlevel, s->codes + at);
+/* ---- scale and minimum ---- */
+
+struct min_lanes {
+    float x[SCALE_SEARCH_MAX][NLANE], w[SCALE_SEARCH_MAX][NLANE];
+    float level[SCALE_SEARCH_MAX][NLANE], inverse[NLANE]; /* of the trial */
+    float lo[NLANE], hi[NLANE];
+    float sum_w[NLANE], sum_wx[NLANE], sum_l[NLANE], sum_ll[NLANE], sum_lx[NLANE];
+    float scale[NLANE], min[NLANE], det[NLANE]; /* of the trial; it has neither where det is not above 0 */
+    float err[NLANE];
+    bool is_flat[NLANE]; /* nothing to search */
+    struct {
+        float err[NLANE], scale[NLANE];
+        float inverse[NLANE], lo[NLANE]; /* its levels come from these */
+    } best;
+};
+
+static INLINE void measure_range(struct min_lanes *m, int n)
+{
+    for (int k = 0; k < NLANE; k++) {
+        float lo = m->x[0][k], hi = lo, sum_w = m->w[0][k], sum_wx = sum_w * lo;
+
+#pragma GCC unroll 1
+        for (int i = 1; i < n; i++) {
+            float x = m->x[i][k], w = m->w[i][k];
+
+            lo = x < lo ? x : lo;
+            hi = x > hi ? x : hi;
+            sum_w += w;
+            sum_wx += w * x;
+        }
+        m->lo[k] = lo;
+        m->hi[k] = hi;
+        m->sum_w[k] = sum_w;
+        m->sum_wx[k] = sum_wx;
     }
+    for (int k = 0; k < NLANE; k++) {
+        m->lo[k] = m->lo[k] > 0.0f ? 0.0f : m->lo[k];
+        m->is_flat[k] = m->hi[k] <= m->lo[k];
+    }
+}
+
+/* Levels under `inverse`, and their sums. */
+static INLINE void choose_levels(struct min_lanes *m, float nlevel, int n)
+{
+    for (int k = 0; k < NLANE; k++) {
+        float sum_l = 0.0f, sum_ll = 0.0f, sum_lx = 0.0f, inverse = m->inverse[k], lo = m->lo[k];
+
+#pragma GCC unroll 1
+        for (int i = 0; i < n; i++) {
+            float x = m->x[i][k], level = nearest_level(inverse * (x - lo), 0.0f, nlevel);
+            float wl = m->w[i][k] * level;
+
+            m->level[i][k] = level;
+            sum_l += wl;
+            sum_ll += wl * level;
+            sum_lx += wl * x;
+        }
+        m->sum_l[k] = sum_l;
+        m->sum_ll[k] = sum_ll;
+        m->sum_lx[k] = sum_lx;
+    }
+}
+
+/* The least-squares scale and minimum for the levels; a minimum above 0 is not allowed. */
+static INLINE void fit_lines(struct min_lanes *m)
+{
+    for (int k = 0; k < NLANE; k++) {
+        float sum_w = m->sum_w[k], sum_wx = m->sum_wx[k];
+        float sum_l = m->sum_l[k], sum_ll = m->sum_ll[k], sum_lx = m->sum_lx[k];
+        float det = sum_w * sum_ll - sum_l * sum_l;
+        float min = (sum_ll * sum_wx - sum_l * sum_lx) / det;
+        float scale = (sum_w * sum_lx - sum_wx * sum_l) / det, through_0 = sum_lx / sum_ll;
+
+        m->det[k] = det;
+        m->min[k] = min > 0.0f ? 0.0f : min;
+        m->scale[k] = min > 0.0f ? through_0 : scale;
+    }
+}
+
+static INLINE void weigh_error(struct min_lanes *m, bool absolute, int n)
+{
+    for (int k = 0; k < NLANE; k++) {
+        float sum = 0.0f, scale = m->scale[k], min = m->min[k];
+
+#pragma GCC unroll 1
+        for (int i = 0; i < n; i++) {
+            float e = scale * m->level[i][k] + min - m->x[i][k];
+
+            sum += m->w[i][k] * (absolute ? fabsf(e) : e * e);
+        }
+        m->err[k] = sum;
+    }
+}
+
+/* Starts with the plain scale over the range. */
+static INLINE void start_min(struct min_lanes *m, const struct min_search *how, int n)
+{
+    measure_range(m, n);
+    for (int k = 0; k < NLANE; k++)
+        m->inverse[k] = (float)how->nlevel / (m->hi[k] - m->lo[k]);
+    choose_levels(m, (float)how->nlevel, n);
+    for (int k = 0; k < NLANE; k++) {
+        m->best.inverse[k] = m->inverse[k];
+        m->best.scale[k] = m->scale[k] = 1.0f / m->inverse[k];
+        m->best.lo[k] = m->min[k] = m->lo[k];
+    }
+}
+
+static INLINE void try_min(struct min_lanes *m, const struct min_search *how, bool absolute, int n)
+{
+    start_min(m, how, n);
+    weigh_error(m, absolute, n);
+    memcpy(m->best.err, m->err, sizeof m->err);
+    for (int t = 0; t <= how->last; t++) {
+        float levels = how->from + how->step * (float)t + (float)how->nlevel;
+
+        for (int k = 0; k < NLANE; k++)
+            m->inverse[k] = levels / (m->hi[k] - m->lo[k]);
+        choose_levels(m, (float)how->nlevel, n);
+        fit_lines(m);
+        weigh_error(m, absolute, n);
+        for (int k = 0; k < NLANE; k++) {
+            bool better = (m->det[k] > 0.0f) & (m->err[k] < m->best.err[k]);
+
+            m->best.err[k] = better ? m->err[k] : m->best.err[k];
+            m->best.scale[k] = better ? m->scale[k] : m->best.scale[k];
+            m->best.inverse[k] = better ? m->inverse[k] : m->best.inverse[k];
+            m->best.lo[k] = better ? m->lo[k] : m->best.lo[k];
+            m->lo[k] = better ? m->min[k] : m->lo[k];
+        }
+    }
+}
+
+/* The last argument is s->n. */
+static INLINE void search_min(const struct scale_search *s, const struct min_search *how, int n)
+{
+    struct min_lanes m;
+
+    for (size_t g = 0; g < s->ngroup; g += NLANE) {
+        fill_lanes(m.x, m.w, s, g, n);
+        if (how->absolute)
+            try_min(&m, how, true, n);
+        else
+            try_min(&m, how, false, n);
+        for (size_t k = 0; k < NLANE && g + k < s->ngroup; k++) {
+            const float *x = s->x + (g + k) * (size_t)n;
+            uint8_t *codes = s->codes + (g + k) * (size_t)n;
+
+            s->scale[g + k] = m.is_flat[k] ? 0.0f : m.best.scale[k];
+            s->min[g + k] = -m.lo[k];
+            for (int i = 0; i < n; i++)
+                codes[i] = (uint8_t)clamp_int(nearest_int(m.best.inverse[k] * (x[i] - m.best.lo[k])), 0,
+                                              how->nlevel);
+            if (m.is_flat[k])
+                memset(codes, 0, (size_t)n);
+        }
+    }
+}
+
+void scale_search_min(const struct scale_search *s, const struct min_search *how)
+{
+    FOR_N(s->n, search_min, s, how);
 }
 
 /* ---- descent ---- */
@@ -132,122 +362,6 @@ void scale_search_descent(const struct scale_search *s)
 {
     for (size_t g = 0; g < s->ngroup; g++)
         s->scale[g] = descent_group(s->x + g * DESCENT_N, s->codes + g * DESCENT_N);
-}
-
-/* ---- scale and minimum ---- */
-
-struct min_group {
-    const float *x, *w;
-    int n;
-    bool absolute;
-    float lo, hi;
-    float sum_w, sum_wx;
-};
-
-static void measure_range(struct min_group *g)
-{
-    g->lo = g->hi = g->x[0];
-    g->sum_w = g->w[0];
-    g->sum_wx = g->w[0] * g->x[0];
-    for (int i = 1; i < g->n; i++) {
-        g->lo = g->x[i] < g->lo ? g->x[i] : g->lo;
-        g->hi = g->x[i] > g->hi ? g->x[i] : g->hi;
-        g->sum_w += g->w[i];
-        g->sum_wx += g->w[i] * g->x[i];
-    }
-    if (g->lo > 0.0f)
-        g->lo = 0.0f;
-}
-
-static void choose_levels(const struct min_group *g, float inverse, int nlevel, float *level)
-{
-    for (int i = 0; i < g->n; i++)
-        level[i] = (float)clamp_int(nearest_int(inverse * (g->x[i] - g->lo)), 0, nlevel);
-}
-
-static float weigh_error(const struct min_group *g, const float *level, float scale, float lo)
-{
-    float term[SCALE_SEARCH_MAX], sum = 0.0f;
-
-    for (int i = 0; i < g->n; i++) {
-        float e = scale * level[i] + lo - g->x[i];
-
-        term[i] = g->w[i] * (g->absolute ? fabsf(e) : e * e);
-    }
-    for (int i = 0; i < g->n; i++)
-        sum += term[i];
-    return sum;
-}
-
-/* The least-squares scale and minimum for given levels; a minimum above 0 is not allowed. False when the
- * levels determine none. */
-static bool fit_line(const struct min_group *g, const float *level, float *scale, float *lo)
-{
-    float sum_l = 0.0f, sum_ll = 0.0f, sum_lx = 0.0f;
-
-    for (int i = 0; i < g->n; i++) {
-        float wl = g->w[i] * level[i];
-
-        sum_l += wl;
-        sum_ll += wl * level[i];
-        sum_lx += wl * g->x[i];
-    }
-    float det = g->sum_w * sum_ll - sum_l * sum_l;
-    if (!(det > 0.0f))
-        return false;
-    *scale = (g->sum_w * sum_lx - g->sum_wx * sum_l) / det;
-    *lo = (sum_ll * g->sum_wx - sum_l * sum_lx) / det;
-    if (*lo > 0.0f) {
-        *lo = 0.0f;
-        *scale = sum_lx / sum_ll;
-    }
-    return true;
-}
-
-static float search_min_group(struct min_group *g, const struct min_search *m, float *min, uint8_t *codes)
-{
-    float best_level[SCALE_SEARCH_MAX], tried[2][SCALE_SEARCH_MAX] = {{0}, {-1.0f}};
-    size_t nbytes = (size_t)g->n * sizeof(float);
-
-    measure_range(g);
-    if (g->hi <= g->lo) {
-        memset(codes, 0, (size_t)g->n);
-        *min = -g->lo;
-        return 0.0f;
-    }
-    float inverse = (float)m->nlevel / (g->hi - g->lo), scale = 1.0f / inverse;
-    choose_levels(g, inverse, m->nlevel, best_level);
-    float best = weigh_error(g, best_level, scale, g->lo);
-    for (int k = 0; k <= m->last; k++) {
-        float *level = tried[k & 1], trial_scale, lo;
-
-        inverse = (m->from + m->step * (float)k + (float)m->nlevel) / (g->hi - g->lo);
-        choose_levels(g, inverse, m->nlevel, level);
-        // The fit depends on the levels alone: those of the last candidate lost, or are in use, already.
-        if (memcmp(level, tried[!(k & 1)], nbytes) == 0 || !fit_line(g, level, &trial_scale, &lo))
-            continue;
-        float err = weigh_error(g, level, trial_scale, lo);
-        if (err < best) {
-            memcpy(best_level, level, nbytes);
-            best = err;
-            scale = trial_scale;
-            g->lo = lo;
-        }
-    }
-    for (int i = 0; i < g->n; i++)
-        codes[i] = (uint8_t)best_level[i];
-    *min = -g->lo;
-    return scale;
-}
-
-void scale_search_min(const struct scale_search *s, const struct min_search *m)
-{
-    for (size_t k = 0; k < s->ngroup; k++) {
-        size_t at = k * (size_t)s->n;
-        struct min_group g = {.x = s->x + at, .w = s->weights + at, .n = s->n, .absolute = m->absolute};
-
-        s->scale[k] = search_min_group(&g, m, &s->min[k], s->codes + at);
-    }
 }
 
 /* ---- positive ---- */
