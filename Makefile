@@ -56,7 +56,7 @@ Q :=
 say =
 endif
 
-.PHONY: all check check-unit check-quick check-peers lint hdr-check bench man install clean help FORCE
+.PHONY: all check check-unit check-quick check-peers lint hdr-check bench bench-kern bench-quantize man install clean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -101,7 +101,7 @@ $(B)/tests/fault/%.so: tests/fault/%.c $(B)/flags
 	$(Q)$(CC) $(ALL_CPPFLAGS) $(EXACT) -O2 -g $(WARN) -fPIC -shared -o $@ $< -ldl -pthread
 $(B)/bench/%: $(B)/bench/%.o $(LIB)
 	$(call say,LD)
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LDLIBS) -ldl
 
 test-programs: $(UNIT_BIN) $(FAULT_LIB)
 
@@ -121,6 +121,10 @@ hdr-check: ## every header compiles alone
 	  $(CC) $(ALL_CPPFLAGS) $(EXACT) $(WARN) -Werror -fsyntax-only -x c $$h -Wno-unused-function || exit 1; done
 bench: all ## ratios against cp on this machine
 	bench/run $(B)
+bench-kern: $(B)/bench/kern ## speed of each type's codec; beside ggml's with GGML=libggml-base.so
+	@$< $(if $(GGML),-l $(GGML))
+bench-quantize: all ## whole runs of quantize; beside llama-quantize's with LLAMA_QUANTIZE=program
+	@bench/quantize $(B) $(LLAMA_QUANTIZE)
 man: all ## man pages into build/man
 	$(B)/scion help --man build/man
 install: all man ## DESTDIR and PREFIX are honoured
