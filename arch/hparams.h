@@ -30,6 +30,11 @@ struct hparams {
  * unknown architecture (naming it, and the nearest known), E_FORMAT for missing or impossible values. */
 enum status hparams_read(struct hparams *hp, const struct json *config, const char *name, struct err *err);
 
+/* The same from a GGUF file's metadata, as far as it tells: config and promise stay empty, n_layer counts the
+ * blocks before the head that the metadata promises. E_UNSUPPORTED for an architecture without a table. */
+struct source;
+enum status hparams_read_gguf(struct hparams *hp, const struct source *s, struct err *err);
+
 /* The first of "a|b|c" that the config has, text_config winning over the root; NULL when it has none. A
  * null counts as there, as for the reference converter. */
 const struct json *hparams_find(const struct hparams *hp, const char *keys);

@@ -224,7 +224,7 @@ static enum status file_type(const struct hparams *hp, struct meta *out, struct 
     return meta_set_u32(out, "general.file_type", 0, err);
 }
 
-static const struct key_rule generic[] = {
+const struct key_rule keys_generic[] = {
     {"block_count", KEY_FUNCTION, NULL, block_count},
     {"context_length", KEY_U32,
      "max_position_embeddings|n_ctx|n_positions|max_length|max_sequence_length|model_max_length", NULL, true},
@@ -327,7 +327,21 @@ enum status keys_apply(const struct hparams *hp, const struct key_rule *rules, s
 
 enum status hparams_to_meta(const struct hparams *hp, struct meta *out, struct err *err)
 {
-    enum status s = keys_apply(hp, generic, out, err);
+    enum status s = keys_apply(hp, keys_generic, out, err);
 
     return s == OK ? keys_apply(hp, hp->arch->keys, out, err) : s;
+}
+
+void keys_put_in_order(struct meta *meta, const struct arch *arch, const char *suffix)
+{
+    const struct hparams hp = {.arch = arch};
+    const struct key_rule *rule = arch->keys;
+    char key[META_KEY_MAX], later[META_KEY_MAX];
+
+    while (rule && rule->key && strcmp(rule->key, suffix) != 0)
+        rule++;
+    hparams_key(&hp, suffix, key);
+    for (rule += rule && rule->key; rule && rule->key; rule++)
+        if (meta_move_before(meta, key, hparams_key(&hp, rule->key, later)))
+            return;
 }

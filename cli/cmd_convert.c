@@ -6,6 +6,7 @@
 #include "cli/mlx_opts.h"
 #include "cli/run.h"
 #include "convert/convert.h"
+#include "graft/match.h"
 
 #define METADATA_MAX (16 * MIB)
 
@@ -15,8 +16,8 @@ struct options {
     struct rung_options rung;
     struct mlx_opts mlx;
     int to;
-    const char *out, *type, *ladder, *name, *pre;
-    bool mmproj;
+    const char *out, *type, *ladder, *name, *pre, *donor;
+    bool mmproj, replace;
     struct opt_list metadata, allow_unknown;
 };
 
@@ -63,6 +64,15 @@ static const struct opt table[] = {
      .help = "multi-token-prediction head: keep what is there (auto), the same and fail when it is missing "
              "(keep), "
              "leave it out (drop), or write the head alone (only). With --to mlx auto leaves it out"},
+    {.name = "graft",
+     .kind = OPT_PATH,
+     OPT_FIELD(struct options, donor),
+     .arg = "DONOR",
+     .help = "give the model the multi-token-prediction head of another one first, as scion graft does"},
+    {.name = "replace",
+     .kind = OPT_FLAG,
+     OPT_FIELD(struct options, replace),
+     .help = "with --graft: in the place of the head that the model has"},
     {.name = "mmproj",
      .kind = OPT_FLAG,
      OPT_FIELD(struct options, mmproj),
@@ -114,6 +124,8 @@ static const struct cmd_example example[] = {
     {"scion convert Qwen3.5-9B -o q4.gguf --type Q4_K_M", "converted and quantized in one pass"},
     {"scion convert Qwen3.5-9B -o 'out/q-{type}.gguf' --type bf16,Q6_K,Q4_K_M", "three files at once"},
     {"scion convert Qwen3.5-9B -o head.gguf --mtp only", "the draft head alone"},
+    {"scion convert Ornith-9B --graft Qwen3.5-9B -o q4.gguf --type Q4_K_M",
+     "with the draft head of its base"},
     {"scion convert Qwen3.5-9B -o x.gguf --dry-run", "what would be written"},
     {"scion convert Qwen3.5-9B --to mlx --bits 4 -o Qwen3.5-9B-4bit", "for MLX, in 4 bits"},
     {0},
@@ -140,12 +152,41 @@ static enum status read_overrides(const struct options *o, struct authorship_ove
     return s;
 }
 
-static enum status make_plan(struct plan *plan, struct source **source, const char *path,
-                             const struct convert_options *c, struct err *err)
-{
-    enum status s = source_open(source, path, err);
+/* Source and, where a head is taken from elsewhere, donor. */
+struct models {
+    struct source *source, *donor;
+};
 
-    return s == OK ? convert_to_gguf(plan, *source, c, err) : s;
+/* The graft of scion graft, in memory. */
+static enum status take_head(const struct options *o, struct models *m, struct convert_head *head,
+                             struct err *err)
+{
+    const struct graft_wishes wishes = {.replace = o->replace};
+    struct graft_match match;
+    enum status s = source_open(&m->donor, o->donor, err);
+
+    if (s == OK)
+        s = graft_match(&match, m->source, m->donor, &wishes, err);
+    if (s != OK)
+        return s;
+    *head = (struct convert_head){graft_type(&match), match.absolute};
+    return graft_adopt(&match, err);
+}
+
+static enum status make_plan(const struct options *o, struct plan *plan, struct models *m,
+                             struct convert_options *c, const char *path, struct err *err)
+{
+    struct convert_head head;
+    enum status s = source_open(&m->source, path, err);
+
+    if (s == OK && o->donor) {
+        s = take_head(o, m, &head, err);
+        c->head = &head;
+    }
+    if (s == OK)
+        s = convert_to_gguf(plan, m->source, c, err);
+    c->head = NULL;
+    return s;
 }
 
 static enum status plan_and_run(const struct opt_line *line, const struct ladder *l,
@@ -155,7 +196,7 @@ static enum status plan_and_run(const struct opt_line *line, const struct ladder
     struct report_about subject = {"convert", line, l};
     struct run_options run_options = o->run;
     struct authorship_overrides overrides = {0};
-    struct source *source = NULL;
+    struct models models = {0};
     struct plan plan;
 
     plan_init(&plan);
@@ -164,14 +205,15 @@ static enum status plan_and_run(const struct opt_line *line, const struct ladder
     c->overrides = &overrides;
     enum status s = read_overrides(o, &overrides, &plan.notes, err);
     if (s == OK)
-        s = make_plan(&plan, &source, line->args[0], c, err);
+        s = make_plan(o, &plan, &models, c, line->args[0], err);
     if (s != OK)
         run_notes("convert", &plan, &o->common);
     else
         s = o->rung.quantize.explain ? ladder_print_explanations(l, err)
                                      : run_plan("convert", &plan, &run_options, &o->common, err);
     plan_free(&plan);
-    source_close(source);
+    source_close(models.source);
+    source_close(models.donor);
     return s;
 }
 
@@ -244,6 +286,10 @@ static enum status run_gguf(const struct opt_line *line, struct err *err)
     struct convert_rung *rungs = NULL;
     enum status s = ladder_read(&ladder, &q, err);
 
+    if (s == OK && o->replace && !o->donor)
+        s = fail(err, E_USAGE, "--replace is for a head that --graft brings");
+    if (s == OK && o->donor && o->mmproj)
+        s = fail(err, E_USAGE, "--mmproj and --graft exclude each other: a vision tower has no head");
     if (s == OK && !(rungs = arena_array(line->arena, ladder.n, sizeof *rungs)))
         s = fail_nomem(err);
     for (size_t i = 0; i < ladder.n && s == OK; i++)

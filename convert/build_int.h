@@ -159,6 +159,9 @@ enum status head_decide(struct builder *b, struct err *err);
 /* Whether a text tensor is of the head. */
 bool head_has(const struct builder *b, const struct name_match *m);
 
+/* The type that a text tensor has, or would have in a checkpoint that it was grafted to. */
+enum dtype head_stored_type(const struct builder *b, const struct name_match *m, const struct tensor *t);
+
 /* Why a text tensor is left out under the head mode, or NULL. */
 const char *head_drop_reason(const struct builder *b, const struct name_match *m);
 

@@ -20,6 +20,13 @@ enum mtp_mode {
     MTP_NMODE
 };
 
+/* A head that was taken over from another model in memory: its values are those that a graft would have
+ * stored first. */
+struct convert_head {
+    enum dtype type; /* of its tensors then; DT_COUNT: their own */
+    bool absolute;   /* its norms lack the difference from 1 */
+};
+
 /* One file of those that are made. */
 struct convert_rung {
     const char *out; /* output path; with a trailing '/', or an existing folder: the file is named by rule */
@@ -33,6 +40,7 @@ struct convert_rung {
 struct convert_options {
     const struct convert_rung *rungs; /* one file or more, all from one reading of the source */
     size_t nrung;
+    const struct convert_head *head;             /* NULL: the source's own */
     bool mmproj;                                 /* the vision tower instead of the text model */
     uint64_t split_max_bytes, split_max_tensors; /* 0: no limit */
     const char *name;                            /* general.name; NULL: by the rules of authorship */

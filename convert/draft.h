@@ -39,4 +39,11 @@ void draft_free(struct draft *d);
 /* Takes a step, in a type; there is room for it. */
 void draft_add(struct draft *d, size_t step, enum dtype type);
 
+/* Puts the tensors into the order and shapes of llama-quantize: those of no block first, then by block and
+ * name; outermost dimensions of 1 are left out. */
+void draft_order(struct draft *d);
+
+/* Whether tensors are in that order already; fewer than two tell nothing. */
+bool draft_is_ordered(const struct draft *d);
+
 #endif

@@ -89,16 +89,34 @@ enum status emit_step(struct builder *b, const struct name_match *m, const char 
     return plan_add_step(b->plan, copy, shape->shape, shape->rank, step, err);
 }
 
-/* Arithmetic on float16 checkpoints is done in float16, as the references do. */
-static void add_ops(const struct builder *b, struct plan_step *step, const struct tensor_form *form,
-                    enum dtype source)
+static void add_rounding(struct plan_step *step, enum dtype type)
 {
-    if (!form || !form->op_set)
-        return;
-    plan_add_op(step, form->op);
-    if (source == DT_F16)
+    if (type == DT_F16)
         plan_add_op(step, OP_ROUND_F16);
-    if (source == DT_BF16 && b->world->rounds_bf16)
+    else if (type == DT_BF16)
+        plan_add_op(step, OP_ROUND_BF16);
+}
+
+/* Arithmetic on float16 checkpoints is done in float16, as the reference does. A head of another model passes
+ * through the values that it would have in this one's files. */
+static void add_ops(const struct builder *b, const struct name_match *m, struct plan_step *step,
+                    const struct tensor *t)
+{
+    const struct tensor_form *form = b->world->form(m->rule);
+    bool op = form && form->op_set;
+    bool taken = b->options && b->options->head && !b->vision && head_has(b, m);
+    bool absolute = taken && b->options->head->absolute && op && form->op == OP_ADD_ONE;
+    enum dtype type = head_stored_type(b, m, t);
+
+    if (absolute)
+        plan_add_op(step, OP_SUB_ONE);
+    if (absolute || type != t->dtype)
+        add_rounding(step, type);
+    if (op)
+        plan_add_op(step, form->op);
+    if (op && type == DT_F16)
+        plan_add_op(step, OP_ROUND_F16);
+    if (op && type == DT_BF16 && b->world->rounds_bf16)
         plan_add_op(step, OP_ROUND_BF16);
 }
 
@@ -261,7 +279,7 @@ static enum status emit_part(struct builder *b, const struct name_match *m, cons
         s = plan_add_view(b->plan, step, &views[i], err);
     if (s != OK)
         return s;
-    add_ops(b, step, form, t->dtype);
+    add_ops(b, m, step, t);
     return finish_step(b, m, step, err);
 }
 
@@ -278,7 +296,7 @@ static enum status emit_one(struct builder *b, const struct name_match *m, const
         s = add_whole(b, step, form, t, source, err);
     if (s != OK)
         return s;
-    add_ops(b, step, form, t->dtype);
+    add_ops(b, m, step, t);
     return finish_step(b, m, step, err);
 }
 
@@ -360,6 +378,8 @@ static enum status emit_stack(struct builder *b, const struct expert_group *g, c
     out.rank++;
     const char *own = b->world->own(er->rule);
     enum status s = emit_step(b, &m, own, &out, &step, err);
+    if (s == OK)
+        add_ops(b, &m, step, er->tensor[0]);
     for (uint64_t e = 0; e < g->nexpert && s == OK; e++) {
         uint32_t source;
 

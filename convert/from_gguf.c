@@ -3,8 +3,8 @@
 
 #include "quantize/codecs.h"
 
-static enum status add_step(struct plan *plan, const struct source *source, const struct tensor *t,
-                            struct err *err)
+enum status from_gguf_tensor(struct plan *plan, const struct source *source, const struct tensor *t,
+                             struct err *err)
 {
     struct plan_source src = {.name = t->name,
                               .dtype = t->dtype,
@@ -34,7 +34,7 @@ enum status from_gguf(struct plan *plan, const struct source *source, struct met
     for (size_t i = 0; i < source->nfile && s == OK; i++)
         s = plan_add_input(plan, source->files[i].path, err);
     for (size_t i = 0; i < source->ntensor && s == OK; i++)
-        s = add_step(plan, source, &source->tensors[i], err);
+        s = from_gguf_tensor(plan, source, &source->tensors[i], err);
     return s == OK ? meta_borrow(meta, &source->meta, err) : s;
 }
 

@@ -11,6 +11,10 @@
  * no GGUF file. */
 enum status from_gguf(struct plan *plan, const struct source *source, struct meta *meta, struct err *err);
 
+/* A step for one tensor, named as it is. */
+enum status from_gguf_tensor(struct plan *plan, const struct source *source, const struct tensor *t,
+                             struct err *err);
+
 /* A draft of a file that has all of the plan's steps as they are, and the metadata. */
 enum status from_gguf_draft(struct draft *d, struct plan *plan, const struct meta *meta, struct err *err);
 

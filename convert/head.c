@@ -132,6 +132,13 @@ bool head_has(const struct builder *b, const struct name_match *m)
     return m->rule->scope == SCOPE_MTP || (m->rule->scope == SCOPE_LAYER && m->block >= b->hp.n_layer);
 }
 
+enum dtype head_stored_type(const struct builder *b, const struct name_match *m, const struct tensor *t)
+{
+    const struct convert_head *head = b->options->head;
+
+    return head && head->type != DT_COUNT && !b->vision && head_has(b, m) ? head->type : t->dtype;
+}
+
 const char *head_drop_reason(const struct builder *b, const struct name_match *m)
 {
     bool of_head = head_has(b, m);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What pruning means for the metadata. Source: llama.cpp's loader of each architecture (commit 3f545becc). */
+#include "convert/block_arrays.h"
 #include "convert/prune_int.h"
 
 /* ---- kinds of blocks that follow from their numbers ---- */
@@ -174,70 +175,19 @@ static enum status set_counts(const struct prune *p, struct err *err)
     return s;
 }
 
-/* ---- arrays ---- */
-
-/* Arrays whose elements are not the blocks, however many they are. */
-static const char *const other_arrays[] = {
-    "rope.dimension_sections",       "target_layers",
-    "classifier.output_labels",      "adapters.token_ids_activate",
-    "adapters.token_ids_substitute",
-};
-
-/* An element for each block, or for each that is not of the head. */
-static bool is_per_block(const struct prune *p, const struct meta_kv *kv)
-{
-    size_t n = strlen(p->arch);
-
-    if (kv->type != META_ARRAY || kv->elem == META_ARRAY || !str_starts(kv->key, p->arch) ||
-        kv->key[n] != '.')
-        return false;
-    for (size_t i = 0; i < ARRAY_LEN(other_arrays); i++)
-        if (strcmp(kv->key + n + 1, other_arrays[i]) == 0)
-            return false;
-    return kv->count == p->nblock || kv->count == p->nblock - p->nhead;
-}
-
-/* Bytes of the element at `data`. */
-static uint64_t element_bytes(const struct meta_kv *kv, const unsigned char *data)
-{
-    uint64_t n = 0;
-
-    if (kv->elem != META_STR)
-        return meta_type_size(kv->elem);
-    for (int i = 7; i >= 0; i--)
-        n = n << 8 | data[i];
-    return 8 + n;
-}
-
-static enum status cut_array(const struct prune *p, const struct meta_kv *kv, struct err *err)
-{
-    unsigned char *data = arena_alloc(p->meta->arena, kv->nbytes);
-    const unsigned char *from = kv->data;
-    struct meta_kv cut = *kv;
-
-    if (!data)
-        return fail_nomem(err);
-    cut.count = cut.nbytes = 0;
-    cut.data = data;
-    for (uint64_t i = 0; i < kv->count; i++) {
-        uint64_t n = element_bytes(kv, from);
-
-        if (!p->gone[i]) {
-            memcpy(data + cut.nbytes, from, (size_t)n);
-            cut.nbytes += n;
-            cut.count++;
-        }
-        from += n;
-    }
-    return meta_adopt(p->meta, cut, err);
-}
+/* ---- all ---- */
 
 enum status prune_meta(const struct prune *p, struct err *err)
 {
-    enum status s = OK;
+    uint64_t *kept = arena_array(p->meta->arena, p->nblock, sizeof *kept);
+    struct block_arrays arrays = {p->meta, p->arch, p->nblock, p->nhead};
+    uint64_t n = 0;
 
-    for (size_t i = 0; i < p->meta->n && s == OK; i++)
-        if (is_per_block(p, &p->meta->kv[i]))
-            s = cut_array(p, &p->meta->kv[i], err);
+    if (!kept)
+        return fail_nomem(err);
+    for (uint64_t i = 0; i < p->nblock; i++)
+        if (!p->gone[i])
+            kept[n++] = i;
+    enum status s = block_arrays_pick(&arrays, kept, n, err);
     return s == OK ? set_counts(p, err) : s;
 }

@@ -8,36 +8,6 @@
 
 #define PROVENANCE_MAX 127 /* bytes of a text that llama-quantize writes at most */
 
-/* ---- order ---- */
-
-/* Tensors of no block come first. */
-static int64_t block_of(const char *name)
-{
-    const char *rest;
-    uint64_t n;
-
-    return gguf_block(name, &n, &rest) ? (int64_t)n : -1;
-}
-
-static int by_block_and_name(const void *a, const void *b)
-{
-    const struct draft_tensor *x = a, *y = b;
-    int64_t i = block_of(x->name), j = block_of(y->name);
-
-    return i != j ? (i < j ? -1 : 1) : strcmp(x->name, y->name);
-}
-
-/* Outermost dimensions of 1 are not written. */
-static void trim_shape(struct draft_tensor *t)
-{
-    uint32_t n = 0;
-
-    while (n + 1 < t->rank && t->shape[n] == 1)
-        n++;
-    t->rank -= n;
-    memmove(t->shape, t->shape + n, t->rank * sizeof t->shape[0]);
-}
-
 /* ---- types ---- */
 
 static enum status note_fallback(struct draft *d, const struct draft_tensor *t, const struct recipe_choice *c,
@@ -140,6 +110,12 @@ static enum status choose_types(struct draft *d, const struct quantize_options *
     return s;
 }
 
+enum status quantize_types(struct draft *d, const struct quantize_options *o, struct err *err)
+{
+    draft_order(d);
+    return choose_types(d, o, err);
+}
+
 /* ---- metadata ---- */
 
 /* Sets a key behind all others, as llama-quantize does. */
@@ -186,10 +162,8 @@ static enum status edit_metadata(struct meta *meta, const struct quantize_option
 
 enum status quantize_edit(struct draft *d, const struct quantize_options *o, struct err *err)
 {
-    for (size_t i = 0; i < d->n; i++)
-        trim_shape(&d->tensors[i]);
-    qsort(d->tensors, d->n, sizeof *d->tensors, by_block_and_name);
-    enum status s = choose_types(d, o, err);
+    enum status s = quantize_types(d, o, err);
+
     return s == OK ? edit_metadata(&d->meta, o, err) : s;
 }
 

@@ -39,6 +39,9 @@ struct quantize_request {
  * E_FORMAT, E_UNSUPPORTED. */
 enum status quantize_edit(struct draft *d, const struct quantize_options *o, struct err *err);
 
+/* The first half of it: the tensors' types, shapes and order; the metadata stays. */
+enum status quantize_types(struct draft *d, const struct quantize_options *o, struct err *err);
+
 /* The whole plan for a GGUF source; importance data names its blocks as the source does. */
 enum status quantize_gguf(struct plan *plan, const struct source *source, const struct quantize_request *q,
                           struct err *err);

@@ -46,8 +46,10 @@ enum dtype types_auto(const struct builder *b)
                         ? name_match_vision(&b->hp, t->name, &m) == NAME_KNOWN
                         : name_match_text(&b->hp, t->name, &m) == NAME_KNOWN && !head_drop_reason(b, &m);
 
-        if (ours && t->rank >= 2 && (t->dtype == DT_BF16 || t->dtype == DT_F16))
-            return t->dtype;
+        enum dtype type = ours ? head_stored_type(b, &m, t) : t->dtype;
+
+        if (ours && t->rank >= 2 && (type == DT_BF16 || type == DT_F16))
+            return type;
     }
     return DT_F16;
 }

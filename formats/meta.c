@@ -101,6 +101,21 @@ bool meta_remove(struct meta *m, const char *key)
     return true;
 }
 
+bool meta_move_before(struct meta *m, const char *key, const char *before)
+{
+    uint32_t from = position(m, key), to = position(m, before);
+
+    if (from == MAP_NONE || to == MAP_NONE)
+        return false;
+    struct meta_kv kv = m->kv[from];
+    memmove(&m->kv[from], &m->kv[from + 1], (m->n - from - 1) * sizeof *m->kv);
+    to -= to > from;
+    memmove(&m->kv[to + 1], &m->kv[to], (m->n - 1 - to) * sizeof *m->kv);
+    m->kv[to] = kv;
+    map_free(&m->index);
+    return true;
+}
+
 void meta_drop_empty(struct meta *m)
 {
     size_t n = 0;

@@ -69,6 +69,9 @@ enum status meta_set_strs(struct meta *m, const char *key, const struct slice *v
 /* Takes a key out; false when it was not there. */
 bool meta_remove(struct meta *m, const char *key);
 
+/* Moves a key to the place before another; false when one of them is not there. */
+bool meta_move_before(struct meta *m, const char *key, const char *before);
+
 /* Takes out empty strings and arrays, which llama.cpp's converter does not write. */
 void meta_drop_empty(struct meta *m);
 

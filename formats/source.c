@@ -224,6 +224,13 @@ static enum status index_anew(struct source *s, struct err *err)
     return index_from(s, 0, err);
 }
 
+enum status source_sort_tensors(struct source *s, size_t first, size_t n, struct err *err)
+{
+    if (n > 1)
+        qsort(s->tensors + first, n, sizeof *s->tensors, by_name);
+    return index_anew(s, err);
+}
+
 enum status source_hide(struct source *s, const struct map *listed, struct err *err)
 {
     size_t n = s->ntensor;

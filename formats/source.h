@@ -75,4 +75,7 @@ enum status source_add_tensor(struct source *s, const struct tensor *t, struct e
 enum status source_push_tensor(struct source *s, const struct tensor *t, struct err *err);
 enum status source_index_tensors(struct source *s, size_t first, struct err *err);
 
+/* For whoever has put tensors elsewhere than at the end: sorts n of them by name, and knows all anew. */
+enum status source_sort_tensors(struct source *s, size_t first, size_t n, struct err *err);
+
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "graft/check.h"
 
+#include "formats/gguf.h"
 #include "quantize/codecs.h"
 
 /* ---- the donor ---- */
@@ -70,25 +71,67 @@ static enum status check_output(const struct mtp_status *target, struct err *err
                        s->path);
 }
 
-enum status check_target(struct mtp_status *target, bool replace, struct err *err)
+/* The head follows the last block of the trunk, which is where the tensors say. */
+static enum status check_trunk(struct mtp_status *target, struct err *err)
 {
-    struct source *s = target->source;
+    const struct source *s = target->source;
+    const struct head *h = &target->head;
+    uint64_t n = 0, block;
+    const char *rest;
 
+    for (size_t i = 0; i < s->ntensor; i++)
+        if (gguf_block(s->tensors[i].name, &block, &rest) &&
+            (h->names == HEAD_NONE || block < h->first_block))
+            n = max_u64(n, block + 1);
+    if (n == 0 || !source_find(s, "token_embd.weight"))
+        return fail(err, E_UNSUPPORTED, "%s: is no whole model: there are no blocks that a head could follow",
+                    s->path);
+    if (n != target->hp.n_layer && h->names == HEAD_NONE)
+        return fail(err, E_FORMAT, "%s: %s.block_count means %" PRIu64 " blocks, the tensors are of %" PRIu64,
+                    s->path, target->hp.arch->name, target->hp.n_layer, n);
+    target->hp.n_layer = n;
+    return OK;
+}
+
+enum status check_folder(const struct source *s, struct err *err)
+{
     if (s->kind != SOURCE_HF || !s->config)
         return fail(err, E_UNSUPPORTED, "%s: is no Hugging Face folder (safetensors and config.json)",
                     s->path);
     if (mtp_is_mlx(s))
         return fail(err, E_UNSUPPORTED, "%s: is a folder for MLX, whose heads lie in files of their own",
                     s->path);
-    if (!target->hp.arch) /* for its sentence */
-        return hparams_read(&target->hp, s->config, source_beside(s, "config.json"), err);
+    return OK;
+}
+
+/* The numbers of a target, which a donor need not have. */
+static enum status read_numbers(struct mtp_status *target, struct err *err)
+{
+    struct source *s = target->source;
+
+    if (s->kind == SOURCE_GGUF)
+        return hparams_read_gguf(&target->hp, s, err);
+    enum status st = check_folder(s, err);
+    if (st == OK && !target->hp.arch) /* for its sentence */
+        st = hparams_read(&target->hp, s->config, source_beside(s, "config.json"), err);
+    return st;
+}
+
+/* The target can take a head, and has none unless it is to be replaced. */
+static enum status check_target(struct mtp_status *target, bool replace, struct err *err)
+{
+    struct source *s = target->source;
+    enum status st = read_numbers(target, err);
+
+    if (st != OK)
+        return st;
     if (!target->hp.arch->has_mtp)
         return fail(err, E_UNSUPPORTED, "%s: %s has no multi-token-prediction head", s->path,
                     target->hp.hf_class);
     if (target->head.names != HEAD_NONE && !replace)
         return fail(err, E_USAGE, "%s: has a multi-token-prediction head already (--replace takes another)",
                     s->path);
-    return check_output(target, err);
+    return s->kind == SOURCE_GGUF ? check_trunk(target, err) : check_output(target, err);
 }
 
 /* ---- both ---- */
@@ -171,7 +214,7 @@ static enum status check_vocabulary(const struct mtp_status *target, const struc
     return OK;
 }
 
-enum status check_match(const struct mtp_status *target, struct mtp_status *donor, struct err *err)
+static enum status check_match(const struct mtp_status *target, struct mtp_status *donor, struct err *err)
 {
     enum status s = check_family(target, donor, err);
 
@@ -185,4 +228,70 @@ enum status check_match(const struct mtp_status *target, struct mtp_status *dono
     for (size_t i = 0; i < donor->head.ntensor && s == OK; i++)
         s = check_shape(target, donor, &donor->head.tensors[i], err);
     return s;
+}
+
+/* ---- norms ---- */
+
+/* How the donor's norms are stored: as the user says, or as it declares or the values show. */
+static enum status settle_norms(struct graft_match *m, enum norms_encoding encoding, struct err *err)
+{
+    struct norms n;
+    enum status s = norms_read(&n, m->donor.source, &m->donor.head, err);
+
+    if (s == OK && encoding == NORMS_UNCLEAR) {
+        s = norms_require(&n, m->donor.source->path, err);
+        encoding = norms_settled(&n);
+    }
+    m->absolute = encoding == NORMS_ABSOLUTE;
+    return s;
+}
+
+/* ---- all ---- */
+
+enum status graft_match(struct graft_match *m, struct source *target, struct source *donor,
+                        const struct graft_wishes *w, struct err *err)
+{
+    *m = (struct graft_match){0};
+    if (path_same(target->path, donor->path))
+        return fail(err, E_USAGE, "%s: is target and donor at once", target->path);
+    enum status s = mtp_status_locate(&m->target, target, err);
+    if (s == OK)
+        s = mtp_status_locate(&m->donor, donor, err);
+    if (s == OK)
+        s = check_target(&m->target, w->replace, err);
+    if (s == OK)
+        s = check_donor(&m->donor, err);
+    if (s == OK)
+        s = check_match(&m->target, &m->donor, err);
+    return s == OK ? settle_norms(m, w->norms, err) : s;
+}
+
+bool graft_is_of_head(const struct graft_match *m, const struct tensor *t)
+{
+    const struct head *h = &m->target.head;
+
+    for (size_t i = 0; i < h->ntensor; i++)
+        if (h->tensors[i].tensor == t)
+            return true;
+    for (size_t i = 0; i < h->nunknown; i++)
+        if (h->unknown[i] == t)
+            return true;
+    return false;
+}
+
+enum dtype graft_type(const struct graft_match *m)
+{
+    const struct source *s = m->target.source;
+
+    if (m->donor.head.names != HEAD_BLOCKS)
+        return DT_COUNT;
+    for (size_t i = 0; i < s->ntensor; i++) {
+        enum dtype t = s->tensors[i].dtype;
+        struct name_match match;
+
+        if (name_match_text(&m->target.hp, s->tensors[i].name, &match) == NAME_KNOWN &&
+            match.rule->scope == SCOPE_MODEL && strcmp(match.rule->gguf, "token_embd.weight") == 0)
+            return t == DT_F32 || t == DT_F16 ? t : DT_BF16;
+    }
+    return DT_BF16;
 }

@@ -6,7 +6,6 @@
 #include "graft/origin.h"
 #include "graft/promise.h"
 
-#define HEAD_FILE  "model-mtp.safetensors"
 #define INDEX_FILE "model.safetensors.index.json"
 #define CONFIG_MAX (64 * MIB)
 #define INDEX_MAX  (128 * MIB)
@@ -14,89 +13,40 @@
 struct graft {
     struct plan *plan;
     const struct graft_options *o;
-    struct mtp_status target, donor;
-    bool subtract_one; /* the donor's norms are absolute, the target's are not */
+    struct graft_match match;
     struct folder folder;
 };
 
-/* ---- norms ---- */
-
-/* Hugging Face's checkpoints have differences from 1: what the donor has becomes that. */
-static enum status settle_norms(struct graft *g, struct err *err)
-{
-    struct norms n;
-    enum norms_encoding encoding = g->o->norms;
-    enum status s = norms_read(&n, g->donor.source, &g->donor.head, err);
-
-    if (s == OK && encoding == NORMS_UNCLEAR) {
-        s = norms_require(&n, g->donor.source->path, err);
-        encoding = norms_settled(&n);
-    }
-    g->subtract_one = encoding == NORMS_ABSOLUTE;
-    if (s == OK && g->subtract_one)
-        s = notes_add(&g->plan->notes, err, "%s: its norms are absolute: stored as differences from 1",
-                      g->donor.source->path);
-    return s;
-}
-
 /* ---- the head's tensors ---- */
-
-/* The type of the target's embeddings: what a head from blocks of numbers is stored in. */
-static enum dtype target_type(const struct graft *g)
-{
-    const struct source *s = g->target.source;
-
-    for (size_t i = 0; i < s->ntensor; i++) {
-        enum dtype t = s->tensors[i].dtype;
-        struct name_match m;
-
-        if (name_match_text(&g->target.hp, s->tensors[i].name, &m) == NAME_KNOWN &&
-            m.rule->scope == SCOPE_MODEL && strcmp(m.rule->gguf, "token_embd.weight") == 0)
-            return t == DT_F32 || t == DT_F16 ? t : DT_BF16;
-    }
-    return DT_BF16;
-}
 
 static enum status add_head(struct graft *g, struct err *err)
 {
     struct head_copy copy = {
         .plan = g->plan,
-        .source = g->donor.source,
-        .head = &g->donor.head,
-        .hp = &g->target.hp,
+        .source = g->match.donor.source,
+        .head = &g->match.donor.head,
+        .hp = &g->match.target.hp,
         .type = g->o->type,
-        .subtract_one = g->subtract_one,
+        .subtract_one = g->match.absolute,
     };
 
-    if (copy.type == DT_COUNT && copy.head->names == HEAD_BLOCKS)
-        copy.type = target_type(g);
+    if (copy.type == DT_COUNT)
+        copy.type = graft_type(&g->match);
     enum status s = head_copy_steps(&copy, err);
-    return s == OK ? folder_add_shard(&g->folder, HEAD_FILE, g->plan->nstep, err) : s;
+    return s == OK ? folder_add_shard(&g->folder, GRAFT_HEAD_FILE, g->plan->nstep, err) : s;
 }
 
 /* ---- the target's files ---- */
 
-/* Tensors of a file of the target that belong to the head it has. */
-static bool is_of_head(const struct head *h, const struct tensor *t)
-{
-    for (size_t i = 0; i < h->ntensor; i++)
-        if (h->tensors[i].tensor == t)
-            return true;
-    for (size_t i = 0; i < h->nunknown; i++)
-        if (h->unknown[i] == t)
-            return true;
-    return false;
-}
-
 /* The shard without the head that lies in it. */
 static enum status rewrite_shard(struct graft *g, uint32_t file, const char *name, struct err *err)
 {
-    const struct source *s = g->target.source;
+    const struct source *s = g->match.target.source;
     size_t before = g->plan->nstep;
     enum status st = OK;
 
     for (size_t i = 0; i < s->ntensor && st == OK; i++)
-        if (s->tensors[i].file == file && !is_of_head(&g->target.head, &s->tensors[i]))
+        if (s->tensors[i].file == file && !graft_is_of_head(&g->match, &s->tensors[i]))
             st = copy_tensor(g->plan, s, &s->tensors[i], s->tensors[i].name, err);
     g->folder.metadata = s->st_meta.n ? &s->st_meta : NULL;
     return st == OK ? folder_add_shard(&g->folder, name, g->plan->nstep - before, err) : st;
@@ -105,7 +55,7 @@ static enum status rewrite_shard(struct graft *g, uint32_t file, const char *nam
 /* One file of the target: carried over, or, where a head lies in it that is replaced, without that. */
 static enum status add_shard(struct graft *g, uint32_t file, struct err *err)
 {
-    const struct source *s = g->target.source;
+    const struct source *s = g->match.target.source;
     struct slice base = path_base(s->files[file].path);
     const char *name = arena_strndup(&g->plan->arena, base.p, base.n);
     size_t nhead = 0, nother = 0;
@@ -113,19 +63,19 @@ static enum status add_shard(struct graft *g, uint32_t file, struct err *err)
     if (!name)
         return fail_nomem(err);
     for (size_t i = 0; i < s->ntensor; i++) {
-        bool of_head = s->tensors[i].file == file && is_of_head(&g->target.head, &s->tensors[i]);
+        bool of_head = s->tensors[i].file == file && graft_is_of_head(&g->match, &s->tensors[i]);
 
         nhead += of_head;
         nother += s->tensors[i].file == file && !of_head;
     }
-    if (nhead == 0 && strcmp(name, HEAD_FILE) == 0)
+    if (nhead == 0 && strcmp(name, GRAFT_HEAD_FILE) == 0)
         return fail(err, E_USAGE, "%s: holds tensors that are no head: that name is needed for the head",
                     s->files[file].path);
     if (nhead == 0)
         return folder_carry_shard(&g->folder, name, s, file, g->o->link, err);
     if (nother > 0)
         return rewrite_shard(g, file, name, err);
-    if (!g->o->out && strcmp(name, HEAD_FILE) != 0)
+    if (!g->o->out && strcmp(name, GRAFT_HEAD_FILE) != 0)
         return notes_add(&g->plan->notes, err, "%s: is no part of the model any more; remove it",
                          s->files[file].path);
     return OK;
@@ -133,13 +83,14 @@ static enum status add_shard(struct graft *g, uint32_t file, struct err *err)
 
 static bool is_side_car(const struct graft *g, const char *name)
 {
-    return strcmp(name, HEAD_FILE) == 0 || (g->target.side_car && strcmp(name, g->target.side_car) == 0);
+    return strcmp(name, GRAFT_HEAD_FILE) == 0 ||
+           (g->match.target.side_car && strcmp(name, g->match.target.side_car) == 0);
 }
 
 /* Weights that lie in the folder without being in the index go along. */
 static enum status add_unlisted(struct graft *g, struct err *err)
 {
-    struct source *s = g->target.source;
+    struct source *s = g->match.target.source;
     enum status st = OK;
 
     for (size_t i = 0; i < s->nunlisted && st == OK; i++) {
@@ -153,17 +104,17 @@ static enum status add_unlisted(struct graft *g, struct err *err)
 
 static enum status add_config(struct graft *g, struct err *err)
 {
-    const char *path = source_beside(g->target.source, "config.json");
+    const char *path = source_beside(g->match.target.source, "config.json");
     struct promise promise;
     struct buf text;
     size_t before = g->plan->notes.n;
 
     buf_init(&text, CONFIG_MAX);
-    enum status s = promise_read(&promise, g->target.source, err);
+    enum status s = promise_read(&promise, g->match.target.source, err);
     if (s == OK)
         s = path ? file_load(path, &text, err) : fail_nomem(err);
     if (s == OK)
-        s = promise_edit(&text, &promise, g->donor.head.nlayer, &g->plan->notes, err);
+        s = promise_edit(&text, &promise, g->match.donor.head.nlayer, &g->plan->notes, err);
     if (s == OK && (g->o->out || g->plan->notes.n > before))
         s = folder_add_text(&g->folder, "config.json", text.p, text.n, err);
     buf_free(&text);
@@ -174,21 +125,21 @@ static enum status add_files(struct graft *g, struct err *err)
 {
     enum status s = add_config(g, err);
 
-    for (uint32_t i = 0; i < g->target.source->nfile && s == OK; i++)
+    for (uint32_t i = 0; i < g->match.target.source->nfile && s == OK; i++)
         s = add_shard(g, i, err);
     if (s == OK && g->o->out)
         s = add_unlisted(g, err);
     if (s == OK)
-        s = origin_licences(&g->folder, g->target.source, g->donor.source, err);
+        s = origin_licences(&g->folder, g->match.target.source, g->match.donor.source, err);
     if (s == OK && g->o->out)
-        s = folder_add_beside(&g->folder, g->target.source, g->o->link, err);
+        s = folder_add_beside(&g->folder, g->match.target.source, g->o->link, err);
     return s;
 }
 
 /* What is read is not written over; a target in place is, but only when all is ready. */
 static enum status add_inputs(struct graft *g, struct err *err)
 {
-    const struct source *read[] = {g->donor.source, g->o->out ? g->target.source : NULL};
+    const struct source *read[] = {g->match.donor.source, g->o->out ? g->match.target.source : NULL};
     enum status s = OK;
 
     for (size_t k = 0; k < ARRAY_LEN(read); k++)
@@ -199,7 +150,7 @@ static enum status add_inputs(struct graft *g, struct err *err)
 
 static enum status load_index(const struct graft *g, struct json **index, struct err *err)
 {
-    const char *path = source_beside(g->target.source, INDEX_FILE);
+    const char *path = source_beside(g->match.target.source, INDEX_FILE);
 
     return path ? json_load(path, INDEX_MAX, index, err) : OK;
 }
@@ -211,7 +162,7 @@ static enum status plan_folder(struct graft *g, const struct meta *metadata, str
 
     g->folder = (struct folder){
         .plan = g->plan,
-        .path = g->o->out ? g->o->out : g->target.source->path,
+        .path = g->o->out ? g->o->out : g->match.target.source->path,
         .in_place = !g->o->out,
         .metadata = metadata,
         .order = FOLDER_BY_TYPE,
@@ -234,7 +185,7 @@ static enum status plan_folder(struct graft *g, const struct meta *metadata, str
 /* Of a quantized target, the head is what is not: its loader has to know. */
 static enum status note_quantized(struct graft *g, struct err *err)
 {
-    const struct json *q = hparams_find(&g->target.hp, "quantization_config");
+    const struct json *q = hparams_find(&g->match.target.hp, "quantization_config");
     const char *method = json_str(json_get(q, "quant_method"));
 
     if (!q || json_kind(q) != JSON_K_OBJECT)
@@ -243,20 +194,16 @@ static enum status note_quantized(struct graft *g, struct err *err)
         &g->plan->notes, err,
         "%s: is quantized (quantization_config, %s), the head is not: some loaders must be told to "
         "leave mtp.* as it is",
-        g->target.source->path, method ? method : "of an unnamed method");
+        g->match.target.source->path, method ? method : "of an unnamed method");
 }
 
-static enum status check_all(struct graft *g, struct err *err)
+/* Hugging Face's checkpoints have differences from 1: what the donor has becomes that. */
+static enum status note_norms(struct graft *g, struct err *err)
 {
-    enum status s = check_target(&g->target, g->o->replace, err);
-
-    if (s == OK)
-        s = check_donor(&g->donor, err);
-    if (s == OK)
-        s = check_match(&g->target, &g->donor, err);
-    if (s == OK)
-        s = settle_norms(g, err);
-    return s == OK ? note_quantized(g, err) : s;
+    if (!g->match.absolute)
+        return OK;
+    return notes_add(&g->plan->notes, err, "%s: its norms are absolute: stored as differences from 1",
+                     g->match.donor.source->path);
 }
 
 enum status graft_folder(struct plan *plan, struct source *target, struct source *donor,
@@ -264,18 +211,18 @@ enum status graft_folder(struct plan *plan, struct source *target, struct source
 {
     struct graft g = {.plan = plan, .o = o};
     struct meta metadata;
+    enum status s = graft_match(&g.match, target, donor, &o->wishes, err);
 
-    if (path_same(target->path, donor->path))
-        return fail(err, E_USAGE, "%s: is target and donor at once", target->path);
-    enum status s = mtp_status_locate(&g.target, target, err);
     if (s == OK)
-        s = mtp_status_locate(&g.donor, donor, err);
+        s = check_folder(target, err);
     if (s == OK)
-        s = check_all(&g, err);
+        s = note_norms(&g, err);
+    if (s == OK)
+        s = note_quantized(&g, err);
     if (s != OK)
         return s;
     meta_init(&metadata, &plan->arena);
-    s = origin_metadata(&metadata, donor, &g.donor.head, err);
+    s = origin_metadata(&metadata, donor, &g.match.donor.head, err);
     if (s == OK)
         s = plan_folder(&g, &metadata, err);
     meta_free(&metadata);

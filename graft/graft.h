@@ -7,15 +7,14 @@
 #ifndef GRAFT_GRAFT_H
 #define GRAFT_GRAFT_H
 
-#include "graft/norms.h"
+#include "graft/match.h"
 #include "plan/plan.h"
 
 struct graft_options {
-    const char *out;           /* the folder to make; NULL: the target's own files are replaced */
-    enum dtype type;           /* of the head's tensors; DT_COUNT: as they are */
-    enum link_mode link;       /* how the other files come into the folder */
-    bool replace;              /* the head that the target has */
-    enum norms_encoding norms; /* of the donor; NORMS_UNCLEAR: by declaration or values */
+    const char *out;     /* the folder to make; NULL: the target's own files are replaced */
+    enum dtype type;     /* of the head's tensors; DT_COUNT: as they are */
+    enum link_mode link; /* how the other files come into the folder */
+    struct graft_wishes wishes;
 };
 
 /* Fills an empty plan. Target and donor must outlive it; heads that lie outside their indexes become part of
