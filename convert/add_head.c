@@ -7,14 +7,14 @@
 #include "convert/from_gguf.h"
 #include "convert/layout.h"
 
-#define REPLACED "of the head that is replaced"
+#define OF_TRUNK "not of the head"
+#define NO_MORE  "of the head that the file had"
 
 struct add_head {
     struct plan *plan;
     const struct source *target;
     const struct add_head_options *o;
     struct meta meta;
-    uint64_t nold; /* blocks of the target's own head, as its metadata counts them */
     size_t ntrunk; /* steps that the target keeps */
     struct draft trunk, head;
 };
@@ -44,18 +44,19 @@ bool add_head_quantizes(const struct source *target, const struct source *donor)
     return quantized && donor->kind != SOURCE_GGUF;
 }
 
-static enum status keep_trunk(struct add_head *a, struct err *err)
+/* Tensors of no block stay, and those of the trunk or those of the head. */
+static enum status keep_part(struct add_head *a, bool head, struct err *err)
 {
     struct plan *plan = a->plan;
     enum status s = from_gguf(plan, a->target, &a->meta, err);
     size_t n = 0;
 
     for (size_t i = 0; i < plan->nstep && s == OK; i++) {
-        const char *rest;
+        const char *name = plan->steps[i].name, *rest;
         uint64_t block;
 
-        if (gguf_block(plan->steps[i].name, &block, &rest) && block >= a->o->hp->n_layer)
-            s = plan_drop(plan, plan->steps[i].name, REPLACED, err);
+        if (gguf_block(name, &block, &rest) && (block >= a->o->hp->n_layer) != head)
+            s = plan_drop(plan, name, head ? OF_TRUNK : NO_MORE, err);
         else
             plan->steps[n++] = plan->steps[i];
     }
@@ -81,11 +82,11 @@ static uint64_t block_alike(const struct add_head *a)
     return found ? alike : a->o->hp->n_layer - 1;
 }
 
-static enum status extend_arrays(struct add_head *a, uint64_t nblock, struct err *err)
+static enum status extend_arrays(struct add_head *a, uint64_t nblock, uint64_t nhead, struct err *err)
 {
     const struct hparams *hp = a->o->hp;
     struct block_arrays arrays = {.meta = &a->meta, .arch = hp->arch->name};
-    uint64_t n = hp->n_layer + a->o->head->nlayer;
+    uint64_t n = hp->n_layer + nhead;
     uint64_t *from = arena_array(&a->plan->arena, n, sizeof *from), alike = block_alike(a);
 
     if (!from)
@@ -99,17 +100,19 @@ static enum status extend_arrays(struct add_head *a, uint64_t nblock, struct err
 static enum status set_metadata(struct add_head *a, struct err *err)
 {
     const struct hparams *hp = a->o->hp;
-    uint64_t n = a->o->head->nlayer, nblock = hp->n_layer;
+    uint64_t n = a->o->donor ? a->o->head->nlayer : 0, nblock = hp->n_layer;
     char blocks[META_KEY_MAX], key[META_KEY_MAX];
 
     hparams_key(hp, "block_count", blocks);
     hparams_key(hp, "nextn_predict_layers", key);
     (void)meta_u64(meta_find(&a->meta, blocks), &nblock);
     bool is_new = !meta_find(&a->meta, key);
-    enum status s = extend_arrays(a, nblock, err);
+    enum status s = extend_arrays(a, nblock, n, err);
     if (s == OK)
         s = meta_set_u32(&a->meta, blocks, (uint32_t)(hp->n_layer + n), err);
-    if (s == OK)
+    if (n == 0)
+        meta_remove(&a->meta, key);
+    else if (s == OK)
         s = meta_set_u32(&a->meta, key, (uint32_t)n, err);
     if (s == OK && is_new)
         keys_put_in_order(&a->meta, hp->arch, "nextn_predict_layers");
@@ -233,17 +236,38 @@ enum status add_head_gguf(struct plan *plan, const struct source *target, const 
     struct add_head a = {.plan = plan, .target = target, .o = o};
 
     meta_init(&a.meta, &plan->arena);
-    enum status s = keep_trunk(&a, err);
+    enum status s = keep_part(&a, false, err);
     if (s == OK)
         s = set_metadata(&a, err);
     if (s == OK)
         s = draft_steps(&a, &a.trunk, 0, a.ntrunk, err);
-    if (s == OK)
+    if (s == OK && o->donor)
         s = add_tensors(&a, err);
+    if (s == OK)
+        s = from_gguf_size_label(plan, target, &a.meta, err);
     if (s == OK)
         s = lay_out(&a, err);
     draft_free(&a.trunk);
     draft_free(&a.head);
+    meta_free(&a.meta);
+    return s;
+}
+
+enum status take_head_gguf(struct plan *plan, const struct source *source, const struct hparams *hp,
+                           const char *out, struct err *err)
+{
+    const struct add_head_options o = {.hp = hp, .out = out};
+    struct add_head a = {.plan = plan, .target = source, .o = &o};
+
+    meta_init(&a.meta, &plan->arena);
+    enum status s = keep_part(&a, true, err);
+    if (s == OK)
+        s = draft_steps(&a, &a.trunk, 0, a.ntrunk, err);
+    if (s == OK)
+        s = from_gguf_size_label(plan, source, &a.meta, err);
+    if (s == OK)
+        s = lay_out(&a, err);
+    draft_free(&a.trunk);
     meta_free(&a.meta);
     return s;
 }

@@ -7,10 +7,10 @@
 #include "convert/convert.h"
 
 struct add_head_options {
-    struct source *donor;                    /* must outlive the plan */
-    const struct head *head;                 /* of the donor; complete, and it fits */
-    const struct hparams *hp;                /* the target's; n_layer is where the head goes */
-    bool absolute;                           /* the donor's norms; GGUF's are always */
+    struct source *donor;     /* must outlive the plan; NULL: the target loses the head that it has */
+    const struct head *head;  /* of the donor; complete, and it fits */
+    const struct hparams *hp; /* the target's; n_layer is where the head goes */
+    bool absolute;            /* the donor's norms; GGUF's are always */
     const struct quantize_options *quantize; /* how the head is to be quantized; NULL: not */
     const char *out;
     uint64_t split_max_bytes, split_max_tensors; /* 0: no limit */
@@ -21,6 +21,11 @@ struct add_head_options {
  * order of the tensors is llama-quantize's where the target has that. E_FORMAT, E_UNSUPPORTED, E_USAGE. */
 enum status add_head_gguf(struct plan *plan, const struct source *target, const struct add_head_options *o,
                           struct err *err);
+
+/* Fills an empty plan with the head of a GGUF file and the tensors of no block, which it shares: the file of
+ * "convert --mtp only". hp is the source's, n_layer where the head begins. */
+enum status take_head_gguf(struct plan *plan, const struct source *source, const struct hparams *hp,
+                           const char *out, struct err *err);
 
 /* Whether a head of floats is to be quantized: the target is, and the head is not from a GGUF file. */
 bool add_head_quantizes(const struct source *target, const struct source *donor);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "convert/from_gguf.h"
 
+#include "convert/size_label.h"
 #include "quantize/codecs.h"
 
 enum status from_gguf_tensor(struct plan *plan, const struct source *source, const struct tensor *t,
@@ -52,4 +53,29 @@ enum status from_gguf_draft(struct draft *d, struct plan *plan, const struct met
         d->tensors[i].sink.codec = &plan_verbatim;
     }
     return s;
+}
+
+enum status from_gguf_size_label(const struct plan *plan, const struct source *source, struct meta *meta,
+                                 struct err *err)
+{
+    struct size_label_count before = {0}, after = {0};
+    struct slice label;
+    bool fine = meta_str(meta_find(meta, "general.size_label"), &label);
+
+    for (size_t i = 0; i < source->ntensor && fine; i++) {
+        const struct tensor *t = &source->tensors[i];
+
+        fine = size_label_add(&before, t->name, t->shape, t->rank);
+    }
+    for (size_t i = 0; i < plan->nstep && fine; i++) {
+        const struct plan_step *step = &plan->steps[i];
+
+        fine = size_label_add(&after, step->name, step->shape, step->rank);
+    }
+    if (!fine)
+        return OK;
+    const char *was = size_label_text(&before, meta->arena), *is = size_label_text(&after, meta->arena);
+    if (!was || !is)
+        return fail_nomem(err);
+    return slice_eq(label, was) ? meta_set_str(meta, "general.size_label", is, err) : OK;
 }

@@ -18,6 +18,10 @@ enum status from_gguf_tensor(struct plan *plan, const struct source *source, con
 /* A draft of a file that has all of the plan's steps as they are, and the metadata. */
 enum status from_gguf_draft(struct draft *d, struct plan *plan, const struct meta *meta, struct err *err);
 
+/* Brings general.size_label up to date with the plan's steps, where it is what the source's tensors give. */
+enum status from_gguf_size_label(const struct plan *plan, const struct source *source, struct meta *meta,
+                                 struct err *err);
+
 /* The source tensor of one of these steps. */
 const struct plan_source *from_gguf_source(const struct plan *plan, size_t step);
 

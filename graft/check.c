@@ -72,13 +72,16 @@ static enum status check_output(const struct mtp_status *target, struct err *err
 }
 
 /* The head follows the last block of the trunk, which is where the tensors say. */
-static enum status check_trunk(struct mtp_status *target, struct err *err)
+enum status graft_trunk(struct mtp_status *target, struct err *err)
 {
     const struct source *s = target->source;
     const struct head *h = &target->head;
     uint64_t n = 0, block;
     const char *rest;
+    enum status st = hparams_read_gguf(&target->hp, s, err);
 
+    if (st != OK)
+        return st;
     for (size_t i = 0; i < s->ntensor; i++)
         if (gguf_block(s->tensors[i].name, &block, &rest) &&
             (h->names == HEAD_NONE || block < h->first_block))
@@ -110,7 +113,7 @@ static enum status read_numbers(struct mtp_status *target, struct err *err)
     struct source *s = target->source;
 
     if (s->kind == SOURCE_GGUF)
-        return hparams_read_gguf(&target->hp, s, err);
+        return graft_trunk(target, err);
     enum status st = check_folder(s, err);
     if (st == OK && !target->hp.arch) /* for its sentence */
         st = hparams_read(&target->hp, s->config, source_beside(s, "config.json"), err);
@@ -131,7 +134,7 @@ static enum status check_target(struct mtp_status *target, bool replace, struct 
     if (target->head.names != HEAD_NONE && !replace)
         return fail(err, E_USAGE, "%s: has a multi-token-prediction head already (--replace takes another)",
                     s->path);
-    return s->kind == SOURCE_GGUF ? check_trunk(target, err) : check_output(target, err);
+    return s->kind == SOURCE_GGUF ? OK : check_output(target, err);
 }
 
 /* ---- both ---- */

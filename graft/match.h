@@ -24,6 +24,11 @@ struct graft_match {
 enum status graft_match(struct graft_match *m, struct source *target, struct source *donor,
                         const struct graft_wishes *w, struct err *err);
 
+/* Reads the numbers of a GGUF file into st->hp and counts the blocks before its head, which st has found.
+ * E_UNSUPPORTED for files without a trunk or of an unknown family, E_FORMAT
+ * when metadata and tensors contradict each other. */
+enum status graft_trunk(struct mtp_status *st, struct err *err);
+
 /* Whether a tensor of the target is of the head that it has. */
 bool graft_is_of_head(const struct graft_match *m, const struct tensor *t);
 
