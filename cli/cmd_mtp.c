@@ -3,7 +3,8 @@
 #include "cli/report_mtp.h"
 #include "cli/run.h"
 #include "cli/tty.h"
-#include "convert/convert.h"
+#include "convert/add_head.h"
+#include "convert/edit.h"
 #include "graft/graft.h"
 #include "graft/normalize.h"
 
@@ -23,11 +24,12 @@ static const struct opt table[] = {
      .kind = OPT_PATH,
      OPT_FIELD(struct options, out),
      .arg = "OUT",
-     .help = "normalize: the folder to make; extract: the file, of GGUF if its name ends in .gguf"},
+     .help = "the file to write; of a folder, normalize makes a folder; extract makes GGUF if the name ends "
+             "in .gguf"},
     {.name = "in-place",
      .kind = OPT_FLAG,
      OPT_FIELD(struct options, in_place),
-     .help = "normalize: replace the config.json of PATH itself"},
+     .help = "normalize: replace the config.json of PATH itself, or change the GGUF file"},
     OPT_ROW_LINK(struct options, link),
     OPT_ROWS_RUN(struct options),
     OPT_ROWS_COMMON(struct options),
@@ -38,12 +40,14 @@ static const char *const about[] = {
     "status prints what a checkpoint promises of its multi-token-prediction head, what of it is there, how "
     "it "
     "is stored and how its norms are encoded; the exit code is 1 when promise and tensors disagree.",
-    "normalize makes config.json promise the head that is there, no more and no less: one line per change; "
+    "normalize makes config.json, or a GGUF file's metadata, promise the head that is there, no more and no "
+    "less: one line per change; "
     "all "
     "else stays as it is, byte for byte.",
     "extract writes the head alone: a safetensors file that scion graft takes as a donor, or the GGUF file "
     "that "
     "\"scion convert --mtp only\" writes.",
+    "remove writes a GGUF file without its head.",
     NULL,
 };
 
@@ -51,6 +55,7 @@ static const struct cmd_example example[] = {
     {"scion mtp status Qwen3.5-9B", "whether the head that the config promises is there"},
     {"scion mtp normalize Ornith-9B --in-place", "promise no head where there is none"},
     {"scion mtp extract Qwen3.5-9B -o head.safetensors", "a donor without the rest"},
+    {"scion mtp remove Qwen3.5-9B-Q4_K_M.gguf -o smaller.gguf", "the file without its head"},
     {0},
 };
 
@@ -111,6 +116,69 @@ static enum status print_changes(const struct notes *changes, const struct opt_c
     return s;
 }
 
+/* How a GGUF file's metadata has to change, as options of an edit. */
+struct key_changes {
+    struct edit_options edit;
+    const char *sets[2];
+};
+
+static enum status change_key(struct key_changes *k, const struct source *s, const char *key, uint64_t n,
+                              struct notes *changes, struct err *err)
+{
+    uint64_t was = 0;
+    bool is_there = meta_u64(meta_find(&s->meta, key), &was);
+
+    if (is_there && was == n)
+        return OK;
+    k->sets[k->edit.nset] = arena_printf(changes->arena, "%s=u32:%" PRIu64, key, n);
+    if (!k->sets[k->edit.nset++])
+        return fail_nomem(err);
+    if (!is_there)
+        return notes_add(changes, err, "%s: added, %" PRIu64, key, n);
+    return notes_add(changes, err, "%s: %" PRIu64 " -> %" PRIu64, key, was, n);
+}
+
+/* A head that is there is counted; blocks that are promised and not there are left out. */
+static enum status find_changes(struct key_changes *k, struct mtp_status *st, struct notes *changes,
+                                struct err *err)
+{
+    const struct source *source = st->source;
+    char blocks[META_KEY_MAX], heads[META_KEY_MAX];
+    uint64_t n = st->head.names == HEAD_NONE ? 0 : st->head.nlayer;
+    enum status s = st->agrees ? OK : graft_trunk(st, err);
+
+    if (s != OK || st->agrees)
+        return s;
+    if (n > 0 && !head_is_complete(&st->head))
+        return fail(err, E_FORMAT, "%s: %s, so no promise is right", source->path, st->verdict);
+    hparams_key(&st->hp, "block_count", blocks);
+    hparams_key(&st->hp, "nextn_predict_layers", heads);
+    if (n > 0) {
+        s = change_key(k, source, blocks, st->hp.n_layer + n, changes, err);
+        return s == OK ? change_key(k, source, heads, n, changes, err) : s;
+    }
+    k->edit.prune = arena_printf(changes->arena, "%" PRIu64 "-%" PRIu64, st->hp.n_layer,
+                                 st->hp.n_layer + st->promise.layers - 1);
+    if (!k->edit.prune)
+        return fail_nomem(err);
+    s = notes_add(changes, err, "%s: %" PRIu64 " -> %" PRIu64, blocks, st->hp.n_layer + st->promise.layers,
+                  st->hp.n_layer);
+    return s == OK ? notes_add(changes, err, "%s: removed, was %" PRIu64, heads, st->promise.layers) : s;
+}
+
+static enum status normalize_gguf(struct plan *plan, struct source *source, const struct normalize_options *n,
+                                  struct err *err)
+{
+    struct key_changes k = {.edit = {.out = n->out}};
+    struct mtp_status st;
+
+    k.edit.sets = k.sets;
+    enum status s = mtp_status_read(&st, source, err);
+    if (s == OK)
+        s = find_changes(&k, &st, n->changes, err);
+    return s == OK && (n->out || n->changes->n > 0) ? edit_gguf(plan, source, &k.edit, err) : s;
+}
+
 static enum status normalize(const struct options *o, struct source *source, struct err *err)
 {
     struct run_options run = o->run;
@@ -125,7 +193,8 @@ static enum status normalize(const struct options *o, struct source *source, str
                            : "-o OUT is missing: where to write (or --in-place)");
     plan_init(&plan);
     run.force |= o->in_place;
-    enum status s = normalize_folder(&plan, source, &n, err);
+    enum status s = source->kind == SOURCE_GGUF ? normalize_gguf(&plan, source, &n, err)
+                                                : normalize_folder(&plan, source, &n, err);
     if (s == OK && plan.nout > 0 && !o->run.dry_run)
         s = run_plan("mtp", &plan, &run, &quiet, err);
     if (s == OK)
@@ -134,24 +203,88 @@ static enum status normalize(const struct options *o, struct source *source, str
     return s;
 }
 
-/* ---- extract ---- */
+/* ---- extract and remove ---- */
 
-static enum status extract(const struct options *o, struct source *source, struct err *err)
+/* A GGUF file that has a head, and where that begins. */
+static enum status find_head(struct mtp_status *st, struct source *source, struct err *err)
 {
-    const struct convert_rung rung = {.out = o->out, .type = DT_COUNT, .mtp = MTP_ONLY};
+    enum status s = mtp_status_locate(st, source, err);
+
+    if (s == OK && st->head.names == HEAD_NONE)
+        return fail(err, E_FORMAT, "%s: has no multi-token-prediction head", source->path);
+    if (s == OK)
+        s = hparams_read_gguf(&st->hp, source, err);
+    if (s == OK)
+        st->hp.n_layer = st->head.first_block;
+    return s;
+}
+
+static enum status extract_from_gguf(struct plan *plan, struct source *source, const char *out,
+                                     struct err *err)
+{
+    struct mtp_status st;
+
+    if (!str_ends(out, ".gguf"))
+        return fail(err, E_UNSUPPORTED,
+                    "%s: is a GGUF file, so -o must be one too (NAME.gguf); scion graft takes it as a donor",
+                    source->path);
+    enum status s = find_head(&st, source, err);
+    return s == OK ? take_head_gguf(plan, source, &st.hp, out, err) : s;
+}
+
+static enum status extract_from_folder(struct plan *plan, struct source *source, const char *out,
+                                       struct err *err)
+{
+    const struct convert_rung rung = {.out = out, .type = DT_COUNT, .mtp = MTP_ONLY};
     const struct convert_options head = {.rungs = &rung, .nrung = 1};
+
+    return str_ends(out, ".gguf") ? convert_to_gguf(plan, source, &head, err)
+                                  : graft_extract(plan, source, out, err);
+}
+
+static enum status remove_from_gguf(struct plan *plan, struct source *source, const char *out,
+                                    struct err *err)
+{
+    struct mtp_status st;
+    struct add_head_options o = {.hp = &st.hp, .out = out};
+
+    if (source->kind != SOURCE_GGUF)
+        return fail(err, E_UNSUPPORTED,
+                    "%s: is no GGUF file; \"scion convert --mtp drop\" makes one without a head",
+                    source->path);
+    enum status s = find_head(&st, source, err);
+    if (s == OK)
+        s = graft_trunk(&st, err);
+    return s == OK ? add_head_gguf(plan, source, &o, err) : s;
+}
+
+static enum status write_file(const struct options *o, struct source *source,
+                              enum status (*fill)(struct plan *plan, struct source *source, const char *out,
+                                                  struct err *err),
+                              struct err *err)
+{
     struct plan plan;
 
     if (!o->out || o->in_place)
         return fail(err, E_USAGE,
-                    o->out ? "extract changes nothing in place" : "-o OUT is missing: where to write");
+                    o->out ? "extract and remove change nothing in place"
+                           : "-o OUT is missing: where to write");
     plan_init(&plan);
-    enum status s = str_ends(o->out, ".gguf") ? convert_to_gguf(&plan, source, &head, err)
-                                              : graft_extract(&plan, source, o->out, err);
+    enum status s = fill(&plan, source, o->out, err);
     if (s == OK)
         s = run_plan("mtp", &plan, &o->run, &o->common, err);
     plan_free(&plan);
     return s;
+}
+
+static enum status extract(const struct options *o, struct source *source, struct err *err)
+{
+    return write_file(o, source, source->kind == SOURCE_GGUF ? extract_from_gguf : extract_from_folder, err);
+}
+
+static enum status remove_head(const struct options *o, struct source *source, struct err *err)
+{
+    return write_file(o, source, remove_from_gguf, err);
 }
 
 /* ---- all ---- */
@@ -161,14 +294,14 @@ static enum status run(const struct opt_line *line, struct err *err)
     static const struct {
         const char *name;
         enum status (*run)(const struct options *o, struct source *source, struct err *err);
-    } what[] = {{"status", status}, {"normalize", normalize}, {"extract", extract}};
+    } what[] = {{"status", status}, {"normalize", normalize}, {"extract", extract}, {"remove", remove_head}};
     struct source *source = NULL;
     size_t i = 0;
 
     while (i < ARRAY_LEN(what) && strcmp(line->args[0], what[i].name) != 0)
         i++;
     if (i == ARRAY_LEN(what))
-        return fail(err, E_USAGE, "\"%s\" is neither \"status\" nor \"normalize\" nor \"extract\"",
+        return fail(err, E_USAGE, "\"%s\" is none of \"status\", \"normalize\", \"extract\" and \"remove\"",
                     line->args[0]);
     enum status s = source_open(&source, line->args[1], err);
     if (s == OK)
