@@ -136,6 +136,11 @@ struct config_default {
     const char *value; /* an expression, or a decimal fraction for KEY_F32 */
 };
 
+/* What a config.json of the architecture says and no metadata tells, because it is always so. */
+struct config_fixed {
+    const char *key, *json;
+};
+
 enum vocab_kind {
     VOCAB_BPE,        /* byte-level BPE from tokenizer.json, always */
     VOCAB_SPM_OR_BPE, /* tokenizer.model where there is one, else as above */
@@ -162,8 +167,12 @@ struct mlx_arch {
 };
 
 struct arch {
-    const char *name;                        /* GGUF's general.architecture */
-    const char *const *hf_classes;           /* names in config.json's architectures; NULL ends */
+    const char *name;                 /* GGUF's general.architecture */
+    const char *const *hf_classes;    /* names in config.json's architectures; NULL ends */
+    const char *const *hf_types;      /* the model_type of each class; one that ends in _text is of the
+                                         text model alone, which others have within a wrapper */
+    const struct config_fixed *fixed; /* ends with key NULL; may be NULL */
+    bool rope_parameters; /* its configs hold rope numbers there, not beside the others and in rope_scaling */
     const struct tensor_rule *const *tables; /* each ends with hf NULL; NULL ends */
     const struct symbol *symbols;
     const struct config_check *checks;     /* ends with left NULL */

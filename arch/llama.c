@@ -173,6 +173,8 @@ static const struct key_rule keys[] = {
 };
 
 static const char *const classes[] = {"LlamaForCausalLM", NULL};
+static const char *const types[] = {"llama", NULL};
+static const struct config_fixed fixed[] = {{"hidden_act", "\"silu\""}, {0}};
 static const struct tensor_rule *const tables[] = {rules_embeddings, rules, rules_dense_mlp, NULL};
 
 static const struct mlx_arch mlx_llama = {"llama", ""};
@@ -181,6 +183,8 @@ const struct arch arch_llama = {
     .name = "llama",
     .mlx = &mlx_llama,
     .hf_classes = classes,
+    .hf_types = types,
+    .fixed = fixed,
     .tables = tables,
     .symbols = symbols,
     .checks = checks,

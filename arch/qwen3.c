@@ -61,6 +61,8 @@ static const struct tensor_rule attention_rules[] = {
 };
 
 static const char *const qwen3_classes[] = {"Qwen3ForCausalLM", NULL};
+static const char *const qwen3_types[] = {"qwen3", NULL};
+static const struct config_fixed qwen3_fixed[] = {{"hidden_act", "\"silu\""}, {0}};
 static const struct tensor_rule *const qwen3_tables[] = {rules_embeddings, attention_rules, rules_dense_mlp,
                                                          NULL};
 
@@ -70,6 +72,8 @@ const struct arch arch_qwen3 = {
     .name = "qwen3",
     .mlx = &mlx_qwen3,
     .hf_classes = qwen3_classes,
+    .hf_types = qwen3_types,
+    .fixed = qwen3_fixed,
     .tables = qwen3_tables,
     .symbols = symbols,
     .checks = dense_checks,
@@ -78,6 +82,14 @@ const struct arch arch_qwen3 = {
 };
 
 static const char *const qwen3moe_classes[] = {"Qwen3MoeForCausalLM", NULL};
+static const char *const qwen3moe_types[] = {"qwen3_moe", NULL};
+static const struct config_fixed qwen3moe_fixed[] = {
+    {"hidden_act", "\"silu\""},
+    {"norm_topk_prob", "true"},
+    {"decoder_sparse_step", "1"},
+    {"mlp_only_layers", "[]"},
+    {0},
+};
 static const struct tensor_rule *const qwen3moe_tables[] = {rules_embeddings, attention_rules, rules_experts,
                                                             NULL};
 
@@ -93,6 +105,8 @@ const struct arch arch_qwen3moe = {
     .name = "qwen3moe",
     .mlx = &mlx_qwen3moe,
     .hf_classes = qwen3moe_classes,
+    .hf_types = qwen3moe_types,
+    .fixed = qwen3moe_fixed,
     .tables = qwen3moe_tables,
     .symbols = symbols,
     .checks = moe_checks,

@@ -291,6 +291,13 @@ static const struct mlx_arch mlx_qwen35moe = {"qwen3_5_moe", "language_model.", 
 static const struct mlx_arch mlx_qwen3next = {"qwen3_next", "", NULL, false};
 
 static const char *const qwen35_classes[] = {"Qwen3_5ForConditionalGeneration", "Qwen3_5ForCausalLM", NULL};
+static const char *const qwen35_types[] = {"qwen3_5", "qwen3_5_text", NULL};
+static const struct config_fixed qwen35_fixed[] = {
+    {"hidden_act", "\"silu\""},
+    {"attn_output_gate", "true"},
+    {"mamba_ssm_dtype", "\"float32\""},
+    {0},
+};
 static const struct tensor_rule *const qwen35_tables[] = {rules_embeddings, common_rules, tiled_linear_rules,
                                                           rules_dense_mlp, NULL};
 
@@ -298,6 +305,9 @@ const struct arch arch_qwen35 = {
     .name = "qwen35",
     .mlx = &mlx_qwen35,
     .hf_classes = qwen35_classes,
+    .hf_types = qwen35_types,
+    .fixed = qwen35_fixed,
+    .rope_parameters = true,
     .tables = qwen35_tables,
     .symbols = symbols,
     .checks = dense_checks,
@@ -310,6 +320,7 @@ const struct arch arch_qwen35 = {
 
 static const char *const qwen35moe_classes[] = {"Qwen3_5MoeForConditionalGeneration", "Qwen3_5MoeForCausalLM",
                                                 NULL};
+static const char *const qwen35moe_types[] = {"qwen3_5_moe", "qwen3_5_moe_text", NULL};
 static const struct tensor_rule *const qwen35moe_tables[] = {
     rules_embeddings, common_rules, tiled_linear_rules, rules_experts, shared_expert_rules, NULL};
 
@@ -317,6 +328,9 @@ const struct arch arch_qwen35moe = {
     .name = "qwen35moe",
     .mlx = &mlx_qwen35moe,
     .hf_classes = qwen35moe_classes,
+    .hf_types = qwen35moe_types,
+    .fixed = qwen35_fixed,
+    .rope_parameters = true,
     .tables = qwen35moe_tables,
     .symbols = symbols,
     .checks = moe_checks,
@@ -328,6 +342,14 @@ const struct arch arch_qwen35moe = {
 };
 
 static const char *const qwen3next_classes[] = {"Qwen3NextForCausalLM", NULL};
+static const char *const qwen3next_types[] = {"qwen3_next", NULL};
+static const struct config_fixed qwen3next_fixed[] = {
+    {"hidden_act", "\"silu\""},
+    {"norm_topk_prob", "true"},
+    {"decoder_sparse_step", "1"},
+    {"mlp_only_layers", "[]"},
+    {0},
+};
 static const struct tensor_rule *const qwen3next_tables[] = {
     rules_embeddings, common_rules, grouped_linear_rules, rules_experts, shared_expert_rules, NULL};
 
@@ -335,6 +357,8 @@ const struct arch arch_qwen3next = {
     .name = "qwen3next",
     .mlx = &mlx_qwen3next,
     .hf_classes = qwen3next_classes,
+    .hf_types = qwen3next_types,
+    .fixed = qwen3next_fixed,
     .tables = qwen3next_tables,
     .symbols = symbols,
     .checks = moe_checks,

@@ -104,7 +104,7 @@ static void add_ops(const struct builder *b, const struct name_match *m, struct 
 {
     const struct tensor_form *form = b->world->form(m->rule);
     bool op = form && form->op_set;
-    bool taken = b->options && b->options->head && !b->vision && head_has(b, m);
+    bool taken = b->options->head && !b->vision && head_has(b, m);
     bool absolute = taken && b->options->head->absolute && op && form->op == OP_ADD_ONE;
     enum dtype type = head_stored_type(b, m, t);
 
