@@ -63,6 +63,15 @@ static const struct {
     {"mirostat_eta", AUTHORSHIP_MIROSTAT_ETA},
 };
 
+bool authorship_sampling_at(size_t i, const char **name, const char **meta_key)
+{
+    if (i >= ARRAY_LEN(sampling_keys))
+        return false;
+    *name = sampling_keys[i].key;
+    *meta_key = authorship_key(sampling_keys[i].field);
+    return true;
+}
+
 struct builder {
     struct authorship *a;
     struct arena *arena;

@@ -83,4 +83,8 @@ enum authorship_type authorship_type(enum authorship_field f);
 enum status authorship_text(const struct authorship *a, enum authorship_field f, const char **text,
                             struct arena *arena, struct err *err);
 
+/* The i-th key that is read from generation_config.json, and the metadata that it becomes; false past the
+ * last one. */
+bool authorship_sampling_at(size_t i, const char **name, const char **meta_key);
+
 #endif

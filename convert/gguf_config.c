@@ -78,18 +78,24 @@ static void put_bool(struct config *c, const char *key, bool v)
     put(c, &c->root, slice_of(key), "%s", v ? "true" : "false");
 }
 
-/* The shortest decimal fraction that is the same float32. */
-static void put_f32(struct config *c, struct object *o, struct slice key, double v)
+double gguf_config_decimal(float v)
 {
     char text[40];
 
     for (int digits = 1; digits <= 9; digits++) {
-        snprintf(text, sizeof text, "%.*g", digits, v);
-        if (strtof(text, NULL) == (float)v)
+        snprintf(text, sizeof text, "%.*g", digits, (double)v);
+        if (strtof(text, NULL) == v)
             break;
     }
-    bool whole = !strpbrk(text, ".en");
-    put(c, o, key, "%s%s", text, whole ? ".0" : "");
+    return strtod(text, NULL);
+}
+
+static void put_f32(struct config *c, struct object *o, struct slice key, double v)
+{
+    char text[40];
+
+    snprintf(text, sizeof text, "%.9g", gguf_config_decimal((float)v));
+    put(c, o, key, "%s%s", text, strpbrk(text, ".en") ? "" : ".0");
 }
 
 /* ---- metadata ---- */

@@ -14,4 +14,7 @@
 enum status gguf_config_write(const struct source *gguf, struct buf *out, struct notes *notes,
                               struct err *err);
 
+/* The number that a person wrote where the file has v: the shortest decimal fraction that rounds to it. */
+double gguf_config_decimal(float v);
+
 #endif

@@ -5,11 +5,13 @@
 #include "core/nearest.h"
 
 #define MAX_STEPS 12
+#define SPLIT     "split "
+#define PUNCT     "punctuation "
 
 struct family {
     const char *name, *base, *plain;
     struct split split; /* lengths NULL: not verified */
-    const char *step[MAX_STEPS];
+    const char *step[MAX_STEPS + 1];
 };
 
 #define STEPS(...)                                                                                           \
@@ -109,13 +111,13 @@ static const char *step_of(struct arena *a, const struct json *v, struct err *er
 
         if (!isolated)
             return other_step(a, v, err);
-        text = arena_printf(a, "split %s", regex);
+        text = arena_printf(a, SPLIT "%s", regex);
     } else if (strcmp(type, "ByteLevel") == 0 && !json_is_true(v, "add_prefix_space", true)) {
         text = json_is_true(v, "use_regex", true) ? "bytes with regex" : "bytes";
     } else if (strcmp(type, "Digits") == 0) {
         text = json_is_true(v, "individual_digits", false) ? "digits one by one" : "digits";
     } else if (strcmp(type, "Punctuation") == 0 && behavior) {
-        text = arena_printf(a, "punctuation %s", behavior);
+        text = arena_printf(a, PUNCT "%s", behavior);
     } else {
         return other_step(a, v, err);
     }
@@ -230,4 +232,107 @@ enum status pretok_find(const struct tokenizer *t, const struct json *config, st
     if (!out->name)
         out->name = t->ignore_merges ? f->base : f->plain;
     return OK;
+}
+
+/* ---- the way back ---- */
+
+static const struct {
+    const char *name, *family;
+    bool ignore_merges;
+} alikes[] = {
+#define LIKE(name, family, ignore_merges) {name, family, ignore_merges},
+#include "convert/pretok.def"
+#undef LIKE
+};
+
+static const char *const composed[] = {
+#define COMPOSED(family) family,
+#include "convert/pretok.def"
+#undef COMPOSED
+};
+
+static const struct family *family_of(struct slice name, bool *ignore_merges)
+{
+    const char *family = NULL;
+
+    *ignore_merges = false;
+    for (size_t i = 0; i < ARRAY_LEN(alikes); i++) {
+        if (slice_eq(name, alikes[i].name)) {
+            family = alikes[i].family;
+            *ignore_merges = alikes[i].ignore_merges;
+        }
+    }
+    for (size_t i = 0; i < ARRAY_LEN(families); i++) {
+        const struct family *f = &families[i];
+
+        if (family && strcmp(f->name, family) == 0)
+            return f;
+        if (!family && (slice_eq(name, f->base) || slice_eq(name, f->plain))) {
+            *ignore_merges = strcmp(f->base, f->plain) != 0 && slice_eq(name, f->base);
+            return f;
+        }
+    }
+    return NULL;
+}
+
+bool pretok_by_name(struct slice name, struct pretok_kind *out)
+{
+    bool ignore_merges;
+    const struct family *f = family_of(name, &ignore_merges);
+
+    *out = (struct pretok_kind){f ? f->step : families[0].step, ignore_merges, false};
+    for (size_t i = 0; f && i < ARRAY_LEN(composed); i++)
+        out->nfc |= strcmp(f->name, composed[i]) == 0;
+    return f;
+}
+
+static void put_text(struct json_writer *w, const char *key, const char *value)
+{
+    json_put_key(w, key);
+    json_put_str(w, value);
+}
+
+static void put_flag(struct json_writer *w, const char *key, bool value)
+{
+    json_put_key(w, key);
+    json_put_bool(w, value);
+}
+
+/* The inverse of step_of(). */
+void pretok_put_step(const char *step, struct json_writer *w)
+{
+    json_open(w, '{');
+    if (str_starts(step, SPLIT)) {
+        put_text(w, "type", "Split");
+        json_put_key(w, "pattern");
+        json_open(w, '{');
+        put_text(w, "Regex", step + strlen(SPLIT));
+        json_close(w, '}');
+        put_text(w, "behavior", "Isolated");
+        put_flag(w, "invert", false);
+    } else if (str_starts(step, PUNCT)) {
+        put_text(w, "type", "Punctuation");
+        put_text(w, "behavior", step + strlen(PUNCT));
+    } else if (str_starts(step, "digits")) {
+        put_text(w, "type", "Digits");
+        put_flag(w, "individual_digits", strcmp(step, "digits") != 0);
+    } else {
+        put_text(w, "type", "ByteLevel");
+        put_flag(w, "add_prefix_space", false);
+        put_flag(w, "trim_offsets", false);
+        put_flag(w, "use_regex", strcmp(step, "bytes") != 0);
+    }
+    json_close(w, '}');
+}
+
+void pretok_put(const struct pretok_kind *k, struct json_writer *w)
+{
+    json_open(w, '{');
+    put_text(w, "type", "Sequence");
+    json_put_key(w, "pretokenizers");
+    json_open(w, '[');
+    for (size_t i = 0; k->step[i]; i++)
+        pretok_put_step(k->step[i], w);
+    json_close(w, ']');
+    json_close(w, '}');
 }

@@ -23,6 +23,20 @@ struct pretok {
 enum status pretok_find(const struct tokenizer *t, const struct json *config, struct pretok *out,
                         struct err *err);
 
+/* How vocabularies with the name in tokenizer.ggml.pre split text. */
+struct pretok_kind {
+    const char *const *step; /* canonical, see pretok.def; NULL ends */
+    bool ignore_merges, nfc;
+};
+
+/* False for a name whose split is not known: then the kind is GPT-2's. */
+bool pretok_by_name(struct slice name, struct pretok_kind *out);
+
+/* Writes the value of tokenizer.json's pre_tokenizer, or one canonical step as an object: "bytes" serves as a
+ * post-processor and decoder too. */
+void pretok_put_step(const char *step, struct json_writer *w);
+void pretok_put(const struct pretok_kind *k, struct json_writer *w);
+
 /* The name in the table of hashes, or NULL; static. */
 const char *pretok_by_hash(const char *hash);
 
