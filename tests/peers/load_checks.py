@@ -42,6 +42,15 @@ def pruned_loads(folder, blocks):
     decodes(path)
 
 
+def grafted_loads(target, donor, *options):
+    whole, path = os.path.join(WORK, "whole.gguf"), os.path.join(WORK, "load.gguf")
+    scion("convert", target, "-o", whole, "--force", "--quiet", "--mtp", "drop", *options)
+    scion("graft", "--target", whole, "--donor", donor, "-o", path, "--force", "--quiet")
+    decodes(path)
+    scion("convert", target, "--graft", donor, "-o", path, "--force", "--quiet", "--mtp", "keep", *options)
+    decodes(path)
+
+
 def checks():
     for name, flags in (("tiny-qwen35", ()), ("tiny-qwen35", ("--no-mtp",)), ("tiny-qwen35moe", ("--per-expert",)),
                         ("tiny-qwen3next", ("--per-expert",)), ("tiny-llama", ()), ("tiny-qwen3", ()), ("tiny-qwen3moe", ())):
@@ -54,5 +63,10 @@ def checks():
         for name in sorted(os.listdir(SHARED)):
             if name in ("tiny-qwen35", "tiny-ornith"):
                 yield f"llama.cpp loads shared {name} without 1-4", lambda n=name: pruned_loads(os.path.join(SHARED, n), "1-4")
+            if name.startswith("tiny-ornith"):
+                donor = os.path.join(SHARED, name.replace("tiny-ornith-", "tiny-qwen35").replace("tiny-ornith", "tiny-qwen35"))
+                for options in ((), ("--type", "Q4_K_M")):
+                    yield (f"llama.cpp loads shared {name} with a head {' '.join(options)}",
+                           lambda n=name, d=donor, o=options: grafted_loads(os.path.join(SHARED, n), d, *o))
             if name.startswith("tiny-"):
                 yield f"llama.cpp loads shared {name}", lambda n=name: loads(os.path.join(SHARED, n))
