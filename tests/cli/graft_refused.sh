@@ -47,8 +47,6 @@ run "$SCION" graft --target target --donor donor -o target --force
 echo "== the target"
 refused donor moe-donor
 refused target/model.safetensors donor
-"$SCION" convert -q target -o target.gguf
-refused target.gguf donor
 "$MKSAMPLE" "$CASES/../../samples/tiny-qwen3.json" -o plain
 refused plain donor
 cp -r target mlx
