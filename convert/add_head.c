@@ -216,7 +216,8 @@ static enum status lay_out(struct add_head *a, struct err *err)
 
     if (s == OK) {
         memcpy(all.tensors, a->trunk.tensors, a->trunk.n * sizeof *all.tensors);
-        memcpy(all.tensors + a->trunk.n, a->head.tensors, a->head.n * sizeof *all.tensors);
+        if (a->head.n > 0)
+            memcpy(all.tensors + a->trunk.n, a->head.tensors, a->head.n * sizeof *all.tensors);
         all.n = a->trunk.n + a->head.n;
         all.path = a->o->out;
         all.split_max_bytes = a->o->split_max_bytes;
