@@ -174,6 +174,7 @@ static enum status add_converted(struct add_head *a, struct err *err)
     const struct convert_head taken = {.type = DT_COUNT, .absolute = a->o->absolute};
     const struct convert_options options = {.head = &taken};
     struct builder b = {
+        .world = &build_gguf_world,
         .plan = a->plan,
         .source = a->o->donor,
         .options = &options,

@@ -89,6 +89,8 @@ struct builder {
     struct meta meta;
 };
 
+extern const struct build_world build_gguf_world;
+
 /* ---- build.c ---- */
 
 /* Reads the config into b->hp. E_UNSUPPORTED for what is no unquantized checkpoint of a known architecture.

@@ -38,7 +38,7 @@ static enum status generate(struct builder *b, struct err *err)
     return s;
 }
 
-static const struct build_world gguf_world = {
+const struct build_world build_gguf_world = {
     .name = output_name,
     .own = own_name,
     .form = form,
@@ -224,7 +224,7 @@ static enum status add_rungs(struct builder *builders, const struct builder *bla
 enum status convert_to_gguf(struct plan *plan, struct source *source, const struct convert_options *o,
                             struct err *err)
 {
-    struct builder blank = {.world = &gguf_world, .plan = plan, .source = source, .options = o},
+    struct builder blank = {.world = &build_gguf_world, .plan = plan, .source = source, .options = o},
                    builders[MTP_NMODE];
     struct map all = {0};
     enum status s = build_add_inputs(&blank, err);
