@@ -181,6 +181,7 @@ struct arch {
     const char *full_interval; /* every n-th layer has full attention, the others linear (expression); NULL:
                                   all full */
     bool has_mtp;
+    bool fused_experts; /* the class's checkpoints have them fused; else numbered, if there are any */
     enum vocab_kind vocab;
     const struct vision_arch *vision; /* NULL: none known */
     const struct mlx_arch *mlx;       /* NULL: none known */

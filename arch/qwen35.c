@@ -328,6 +328,7 @@ const struct arch arch_qwen35moe = {
     .name = "qwen35moe",
     .mlx = &mlx_qwen35moe,
     .hf_classes = qwen35moe_classes,
+    .fused_experts = true,
     .hf_types = qwen35moe_types,
     .fixed = qwen35_fixed,
     .rope_parameters = true,

@@ -5,7 +5,9 @@
 #include "cli/ladder.h"
 #include "cli/mlx_opts.h"
 #include "cli/run.h"
+#include "convert/canon.h"
 #include "convert/convert.h"
+#include "convert/to_hf.h"
 #include "graft/match.h"
 
 #define METADATA_MAX (16 * MIB)
@@ -21,8 +23,8 @@ struct options {
     struct opt_list metadata, allow_unknown;
 };
 
-enum { TO_GGUF, TO_MLX };
-static const char *const to_choices[] = {"gguf", "mlx", NULL};
+enum { TO_GGUF, TO_MLX, TO_HF };
+static const char *const to_choices[] = {"gguf", "mlx", "hf", NULL};
 
 /* Types of the reference converter's files; every other --type is a recipe. */
 static const struct {
@@ -39,13 +41,13 @@ static const struct opt table[] = {
      .arg = "OUT",
      .help =
          "the file to write, in whose name {type} stands for the type; a folder, or a path that ends in /: "
-         "the file is named after the model. With --to mlx the folder to make"},
+         "the file is named after the model. With --to mlx or hf the folder to make"},
     {.name = "to",
      .kind = OPT_ENUM,
      OPT_FIELD(struct options, to),
      .arg = "FORMAT",
      .choices = to_choices,
-     .help = "a GGUF file (if nothing is said), or a folder for MLX"},
+     .help = "a GGUF file (if nothing is said), a folder for MLX, or a Hugging Face folder"},
     {.name = "type",
      .letter = 't',
      .kind = OPT_STR,
@@ -53,7 +55,7 @@ static const struct opt table[] = {
      .arg = "TYPE",
      .help = "auto (the checkpoint's own type, if nothing is said), f32, f16, bf16 or q8_0; or a recipe that "
              "quantizes, such as Q4_K_M (\"scion recipe list\"); several, separated by commas, make as many "
-             "files from one reading. With --to mlx: auto, f32, f16 or bf16"},
+             "files from one reading. With --to mlx or hf: auto, f32, f16 or bf16"},
     OPT_ROW_LADDER(struct options, ladder),
     {.name = "mtp",
      .kind = OPT_ENUM,
@@ -102,6 +104,10 @@ static const struct opt table[] = {
      .help = "leave out an unknown tensor of that name (a shell pattern) instead of failing"},
     OPT_ROWS_QUANTIZE(struct options, rung.quantize),
     OPT_ROWS_QUALITY(struct options),
+    {.name = "allow-requantize",
+     .kind = OPT_FLAG,
+     OPT_FIELD(struct options, rung.quantize.allow_requantize),
+     .help = "quantize again what is quantized already"},
     OPT_ROWS_MLX(struct options),
     OPT_ROWS_RUN(struct options),
     OPT_ROWS_COMMON(struct options),
@@ -177,7 +183,7 @@ static enum status make_plan(const struct options *o, struct plan *plan, struct 
                              struct convert_options *c, const char *path, struct err *err)
 {
     struct convert_head head;
-    enum status s = source_open(&m->source, path, err);
+    enum status s = canon_open(&m->source, path, err);
 
     if (s == OK && o->donor) {
         s = take_head(o, m, &head, err);
@@ -306,6 +312,7 @@ static enum status run_gguf(const struct opt_line *line, struct err *err)
         .pre = o->pre,
         .allow_unknown = o->allow_unknown.item,
         .nallow_unknown = o->allow_unknown.n,
+        .allow_requantize = o->rung.quantize.allow_requantize,
     };
     if (s == OK)
         s = plan_and_run(line, &ladder, &c, err);
@@ -313,9 +320,28 @@ static enum status run_gguf(const struct opt_line *line, struct err *err)
     return s;
 }
 
-/* ---- MLX folders ---- */
+/* ---- folders ---- */
 
-static enum status run_mlx(const struct opt_line *line, struct err *err)
+#define SHARD_BYTES 5000000000u /* of mlx_vlm and transformers; mlx_lm's are a little larger */
+
+static enum status read_hf(const struct options *o, struct hf_options *hf, struct err *err)
+{
+    static const enum dtype types[] = {DT_F32, DT_F16, DT_BF16};
+
+    hf->dtype = DT_COUNT;
+    if (hf->mtp == MTP_ONLY)
+        return fail(err, E_USAGE, "--mtp only: a folder of the head alone is not written");
+    if (!o->type || strcasecmp(o->type, "auto") == 0)
+        return OK;
+    for (size_t i = 0; i < ARRAY_LEN(types); i++)
+        if (strcasecmp(o->type, dtype_name(types[i])) == 0)
+            hf->dtype = types[i];
+    return hf->dtype == DT_COUNT
+               ? fail(err, E_USAGE, "--type %s: --to hf has auto, f32, f16 and bf16", o->type)
+               : OK;
+}
+
+static enum status run_folder(const struct opt_line *line, struct err *err)
 {
     const struct options *o = line->options;
     struct ladder_rung folder = {.type = o->type, .out = o->out, .options = o->rung};
@@ -325,23 +351,26 @@ static enum status run_mlx(const struct opt_line *line, struct err *err)
     struct mlx_options mlx = {
         .out = o->out,
         .mtp = (enum mtp_mode)o->rung.mtp,
-        .split_max_bytes = o->run.split_max_size,
+        .split_max_bytes = o->run.split_max_size ? o->run.split_max_size : SHARD_BYTES,
         .allow_unknown = o->allow_unknown.item,
         .nallow_unknown = o->allow_unknown.n,
+        .allow_requantize = o->rung.quantize.allow_requantize,
     };
+    struct hf_options hf = {mlx.out, mlx.mtp, mlx.split_max_bytes, mlx.allow_unknown, mlx.nallow_unknown};
+    bool to_mlx = o->to == TO_MLX;
     struct source *source = NULL;
     struct plan plan;
 
     if (!o->out)
         return fail(err, E_USAGE, "-o OUT is missing: which folder to make");
-    enum status s = mlx_opts_read(&o->mlx, o->type, &mlx, err);
+    enum status s = to_mlx ? mlx_opts_read(&o->mlx, o->type, &mlx, err) : read_hf(o, &hf, err);
     if (s != OK)
         return s;
     plan_init(&plan);
     run_options.about = &subject;
-    s = source_open(&source, line->args[0], err);
+    s = canon_open(&source, line->args[0], err);
     if (s == OK)
-        s = convert_to_mlx(&plan, source, &mlx, err);
+        s = to_mlx ? convert_to_mlx(&plan, source, &mlx, err) : convert_to_hf(&plan, source, &hf, err);
     if (s == OK)
         s = run_plan("convert", &plan, &run_options, &o->common, err);
     else
@@ -388,7 +417,7 @@ static enum status run(const struct opt_line *line, struct err *err)
 
     if (s != OK)
         return s;
-    return o->to == TO_MLX ? run_mlx(line, err) : run_gguf(line, err);
+    return o->to == TO_GGUF ? run_gguf(line, err) : run_folder(line, err);
 }
 
 const struct cmd_spec cmd_convert = {run, table, sizeof(struct options), about, example};

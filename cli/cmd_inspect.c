@@ -2,6 +2,7 @@
 #include "cli/cmd.h"
 #include "cli/facts.h"
 #include "cli/tty.h"
+#include "formats/mlx.h"
 
 #define OUTPUT_MAX (4 * GIB)
 
@@ -26,8 +27,9 @@ static const struct opt table[] = {
 };
 
 static const char *const about[] = {
-    "Prints what a checkpoint holds: a Hugging Face folder, a safetensors file, a GGUF file or the first "
-    "file of a split one, or the name of a model in the local Hugging Face cache (org/name). Only headers "
+    "Prints what a checkpoint holds: a Hugging Face folder, a folder for MLX, a safetensors file, a GGUF "
+    "file or the first one of a split set, or the name of a model in the local Hugging Face cache "
+    "(org/name). Only headers "
     "are read.",
     "--json prints everything as one object, with arrays of metadata that have more than 1000 elements as "
     "their type and count unless --metadata is given. --verbose adds the list of files.",
@@ -58,7 +60,9 @@ static void add_format(struct buf *out, const struct source *s, const struct fac
     if (s->kind == SOURCE_GGUF)
         buf_printf(out, "GGUF version %" PRIu32 ", alignment %" PRIu32, s->gguf_version, s->alignment);
     else
-        buf_add_str(out, s->kind == SOURCE_HF ? "Hugging Face folder" : "safetensors file");
+        buf_add_str(out, s->kind == SOURCE_MLX  ? "MLX folder"
+                         : s->kind == SOURCE_HF ? "Hugging Face folder"
+                                                : "safetensors file");
     buf_printf(out, "\n%-14s%zu, %s\n", "files", s->nfile, tty_bytes(f->file_nbytes, size));
 }
 
@@ -246,6 +250,8 @@ static enum status run(const struct opt_line *line, struct err *err)
     struct buf out;
 
     enum status st = source_open(&s, line->args[0], err);
+    if (st == OK)
+        st = mlx_join(s, err);
     if (st == OK)
         st = facts_read(s, &f, err);
     if (st == OK)

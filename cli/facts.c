@@ -108,7 +108,7 @@ static void read_config(const struct source *s, struct facts *f)
     static const char *const used[] = {"num_experts_per_tok", "num_experts_per_token", NULL};
     static const char *const mtp[] = {"mtp_num_hidden_layers", "num_nextn_predict_layers", NULL};
 
-    f->format = s->kind == SOURCE_HF ? "huggingface" : "safetensors";
+    f->format = s->kind == SOURCE_MLX ? "mlx" : s->kind == SOURCE_HF ? "huggingface" : "safetensors";
     f->architecture = json_str(json_first(json_get(s->config, "architectures")));
     if (!f->architecture)
         f->architecture = json_str(json_get(s->config, "model_type"));
@@ -204,7 +204,7 @@ static enum status note(struct source *s, struct facts *f, struct err *err)
                        f->mtp_layers, f->mtp_layers == 1 ? "" : "s");
     if (st == OK && f->mtp == MTP_PRESENT && !f->mtp_layers && s->kind != SOURCE_SAFETENSORS)
         st = notes_add(&f->notes, err, "tensors of an MTP head are here, but nothing describes it");
-    if (st == OK && (json_get(s->config, "quantization") || json_get(s->config, "quantization_config")))
+    if (st == OK && s->kind != SOURCE_MLX && json_get(s->config, "quantization_config"))
         st = notes_add(&f->notes, err,
                        "the weights are stored quantized: parameters and bits per weight "
                        "count stored elements");

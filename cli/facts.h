@@ -13,7 +13,7 @@ enum mtp_state {
 };
 
 struct facts {
-    const char *format;             /* "huggingface", "safetensors" or "gguf" */
+    const char *format;             /* "huggingface", "mlx", "safetensors" or "gguf" */
     const char *architecture;       /* NULL when nothing names it */
     uint64_t layers;                /* without those of the MTP head; 0 = not said */
     uint64_t experts, experts_used; /* per layer; 0 = none */

@@ -3,8 +3,6 @@
 
 #include <strings.h>
 
-#define SHARD_BYTES 5000000000u /* of mlx_vlm; mlx_lm's are a little larger */
-
 const char *const mlx_opts_modes[] = {"auto", "affine", "mxfp4", "mxfp8", "nvfp4", NULL};
 const char *const mlx_opts_dtypes[] = {"auto", "bf16", "f16", NULL};
 const char *const mlx_opts_roundings[] = {"cpu", "metal", NULL};
@@ -55,7 +53,5 @@ enum status mlx_opts_read(const struct mlx_opts *o, const char *type, struct mlx
         s = fail(err, E_USAGE, "--mtp only: an MLX folder of the head alone is not written");
     if (s == OK && mlx->metal && !mlx->quantize)
         s = fail(err, E_USAGE, "--mlx-rounding metal: nothing is quantized without --bits or --mode");
-    if (!mlx->split_max_bytes)
-        mlx->split_max_bytes = SHARD_BYTES;
     return s;
 }

@@ -45,16 +45,19 @@ void report_types_text(struct buf *out, const struct report_totals *totals)
     enum dtype order[DT_COUNT];
     size_t n = sort_types(totals, order);
     char size[TTY_NUMBER_MAX];
+    int wide = 10;
 
-    buf_printf(out, "%-10s%10s%12s%9s\n", "type", "tensors", "bytes", "share");
+    for (size_t i = 0; i < n; i++)
+        wide = (int)max_u64((uint64_t)wide, strlen(dtype_name(order[i])));
+    buf_printf(out, "%-*s%10s%12s%9s\n", wide, "type", "tensors", "bytes", "share");
     for (size_t i = 0; i < n; i++) {
         uint64_t nbytes = totals->by_type[order[i]].nbytes;
         double share = totals->nbytes ? 100.0 * (double)nbytes / (double)totals->nbytes : 0;
 
-        buf_printf(out, "%-10s%10" PRIu64 "%12s%8.1f%%\n", dtype_name(order[i]),
+        buf_printf(out, "%-*s%10" PRIu64 "%12s%8.1f%%\n", wide, dtype_name(order[i]),
                    totals->by_type[order[i]].ntensor, tty_bytes(nbytes, size), share);
     }
-    buf_printf(out, "%-10s%10" PRIu64 "%12s\n", "all", totals->ntensor, tty_bytes(totals->nbytes, size));
+    buf_printf(out, "%-*s%10" PRIu64 "%12s\n", wide, "all", totals->ntensor, tty_bytes(totals->nbytes, size));
 }
 
 void report_types_json(struct json_writer *w, const struct report_totals *totals)
@@ -81,21 +84,23 @@ void report_types_json(struct json_writer *w, const struct report_totals *totals
 void report_tensors_text(struct buf *out, const struct tensor *t, size_t n, const char *const *files)
 {
     char shape[SHAPE_TEXT_MAX];
-    size_t wide = 4, wide_shape = 5;
+    size_t wide = 4, wide_type = 8, wide_shape = 5;
 
     for (size_t i = 0; i < n; i++) {
+        wide_type = max_u64(wide_type, strlen(dtype_name(t[i].dtype)));
         wide = max_u64(wide, min_u64(strlen(t[i].name), NAME_COLUMN_MAX));
         wide_shape = max_u64(wide_shape, strlen(shape_text(t[i].shape, t[i].rank, shape)));
     }
-    buf_printf(out, "%-*s  %-8s  %-*s  %14s%s\n", (int)wide, "name", "type", (int)wide_shape, "shape",
-               "bytes", files ? "  file" : "");
+    buf_printf(out, "%-*s  %-*s  %-*s  %14s%s\n", (int)wide, "name", (int)wide_type, "type", (int)wide_shape,
+               "shape", "bytes", files ? "  file" : "");
     for (size_t i = 0; i < n; i++) {
         size_t start = out->n;
 
         tty_add_printable(out, t[i].name, strlen(t[i].name));
         size_t used = min_u64(out->n - start, wide);
-        buf_printf(out, "%*s  %-8s  %-*s  %14" PRIu64, (int)(wide - used), "", dtype_name(t[i].dtype),
-                   (int)wide_shape, shape_text(t[i].shape, t[i].rank, shape), t[i].nbytes);
+        buf_printf(out, "%*s  %-*s  %-*s  %14" PRIu64, (int)(wide - used), "", (int)wide_type,
+                   dtype_name(t[i].dtype), (int)wide_shape, shape_text(t[i].shape, t[i].rank, shape),
+                   t[i].nbytes);
         if (files) {
             buf_add_str(out, "  ");
             tty_add_printable(out, files[t[i].file], strlen(files[t[i].file]));

@@ -5,6 +5,7 @@
 
 #include "cli/report.h"
 #include "cli/tty.h"
+#include "formats/mlx.h"
 
 static const char *const spellings[] = {
     [HEAD_NONE] = "none",
@@ -21,9 +22,10 @@ static const char *format_name(const struct mtp_status *st)
     case SOURCE_SAFETENSORS:
         return "safetensors file";
     case SOURCE_HF:
+    case SOURCE_MLX:
         break;
     }
-    return mtp_is_mlx(st->source) ? "MLX folder" : "Hugging Face folder";
+    return mlx_is(st->source) ? "MLX folder" : "Hugging Face folder";
 }
 
 static struct report_totals count_types(const struct mtp_status *st)

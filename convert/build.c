@@ -208,12 +208,39 @@ enum status build_open(struct builder *b, struct err *err)
 {
     struct source *source = b->source;
 
-    if (source->kind == SOURCE_GGUF)
-        return fail(err, E_UNSUPPORTED, "%s: is a GGUF file already", source->path);
+    if (source->kind == SOURCE_GGUF && (!source->config || b->world == &world_gguf))
+        return fail(err, E_UNSUPPORTED, "%s: is a GGUF file already: scion quantize gives it other types",
+                    source->path);
     if (!source->config)
         return fail(err, E_FORMAT, "%s: there is no config.json beside the tensors", source->path);
     const char *name = source_beside(source, "config.json");
     bool said;
     enum status s = hparams_read(&b->hp, source->config, name ? name : source->path, err);
     return s == OK ? expect_tie(b, &said, &b->tied, err) : s;
+}
+
+/* ---- the vision tower ---- */
+
+bool build_has_tower(const struct builder *b)
+{
+    struct name_match m;
+
+    for (size_t i = 0; i < b->source->ntensor; i++)
+        if (name_match_text(&b->hp, b->source->tensors[i].name, &m) == NAME_VISION)
+            return true;
+    return false;
+}
+
+enum status build_add_tower(struct builder *b, struct builder *tower, struct err *err)
+{
+    *tower = (struct builder){.world = b->world,
+                              .plan = b->plan,
+                              .source = b->source,
+                              .options = b->options,
+                              .mtp = b->mtp,
+                              .mlx = b->mlx,
+                              .hf = b->hf,
+                              .vision = true};
+    b->tower = tower;
+    return hparams_vision(&b->hp, &tower->hp, err);
 }

@@ -56,7 +56,10 @@ struct build_world {
     const char *no_tower; /* why vision tensors are left out */
     bool drops_tied;      /* a tied model's output matrix is left out */
     bool rounds_bf16;     /* arithmetic on bfloat16 checkpoints is done in bfloat16 */
+    bool stacks;          /* numbered experts become the outermost axis of one tensor */
 };
+
+extern const struct build_world world_gguf, world_mlx, world_hf; /* to_gguf.c, to_mlx.c, to_hf.c */
 
 /* What files with one head mode have in common: their tensors, in the plan's steps, and their metadata but
  * for what their types change. */
@@ -68,9 +71,10 @@ struct builder {
     enum mtp_mode mtp;
     struct hparams hp; /* the text model's, or the vision tower's */
     bool vision;
-    bool tied;             /* the config says that the embeddings are the output matrix */
-    struct mlx_types *mlx; /* of an MLX folder */
-    struct builder *tower; /* takes the vision tensors; NULL: they are left out */
+    bool tied;                   /* the config says that the embeddings are the output matrix */
+    struct mlx_types *mlx;       /* of an MLX folder */
+    const struct hf_options *hf; /* of a Hugging Face folder */
+    struct builder *tower;       /* takes the vision tensors; NULL: they are left out */
     struct expert_group *groups;
     size_t ngroup, group_cap;
     struct map names;    /* output names -> index in steps */
@@ -103,6 +107,12 @@ enum status build_add_inputs(struct builder *b, struct err *err);
 /* Every tensor to steps, or to the dropped ones. E_FORMAT for unknown, missing or misshapen tensors. */
 enum status build_tensors(struct builder *b, struct err *err);
 
+/* Whether there are tensors of a vision tower. */
+bool build_has_tower(const struct builder *b);
+
+/* Lets `tower` take them. */
+enum status build_add_tower(struct builder *b, struct builder *tower, struct err *err);
+
 /* ---- emit.c ---- */
 
 /* Adds the steps that a recognised source tensor falls into. */
@@ -115,7 +125,8 @@ enum status emit_tensor(struct builder *b, const struct name_match *m, const str
 enum status emit_step(struct builder *b, const struct name_match *m, const char *own,
                       const struct tensor *shape, struct plan_step **step, struct err *err);
 
-/* Collects a per-expert tensor; the last one of its block emits the block's stacked tensors. */
+/* Collects a per-expert tensor; the last one of its block emits them all, stacked where the world has them
+ * so. */
 enum status emit_expert(struct builder *b, const struct name_match *m, const struct tensor *t,
                         struct err *err);
 
@@ -125,6 +136,12 @@ enum status emit_finish(struct builder *b, struct err *err);
 /* Checks a tensor's shape against its rule's, and that its type can be read as numbers. */
 enum status emit_check(struct builder *b, const struct name_match *m, const struct tensor *t,
                        struct err *err);
+
+/* The type alone: E_UNSUPPORTED for what has no values. */
+enum status emit_check_type(const struct source *source, const struct tensor *t, struct err *err);
+
+/* Whether all experts of a block have been met as numbered ones. */
+bool emit_has_experts(const struct builder *b, uint64_t block);
 
 /* ---- prequant.c ---- */
 
@@ -177,6 +194,13 @@ enum status expect_tie(const struct builder *b, bool *said, bool *tied, struct e
 
 /* Whether the output has what becomes of a source tensor of that canonical name. */
 bool expect_made(const struct builder *b, const char *canonical);
+
+/* ---- settle.c ---- */
+
+/* To be called when all steps have their views and sinks: sources that are made become what they are made of,
+ * and blocks whose levels coincide are taken over as they are. Notes what happens to quantized tensors.
+ * E_UNSUPPORTED for what would be quantized again and must not. */
+enum status settle(struct builder *b, bool allow_requantize, struct err *err);
 
 /* ---- types.c ---- */
 

@@ -48,10 +48,12 @@ struct convert_options {
     const struct authorship_overrides *overrides;
     const char *const *allow_unknown; /* shell patterns of source names to leave out when unknown */
     size_t nallow_unknown;
+    bool allow_requantize; /* sources that are quantized already */
 };
 
-/* Fills an empty plan. The source must outlive it. E_FORMAT for a checkpoint that contradicts itself or its
- * config, E_UNSUPPORTED for an architecture, type or quantization that is not handled. */
+/* Fills an empty plan. The source, opened by canon_open, must outlive it. E_FORMAT for a checkpoint that
+ * contradicts itself or its config, E_UNSUPPORTED for an architecture, type or quantization that is not
+ * handled. */
 enum status convert_to_gguf(struct plan *plan, struct source *source, const struct convert_options *o,
                             struct err *err);
 

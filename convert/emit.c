@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Source tensors to plan steps: forms become views. */
+#include "arch/form.h"
 #include "convert/build_int.h"
+#include "convert/canon.h"
 #include "convert/experts.h"
 #include "quantize/codecs.h"
 
@@ -20,6 +22,20 @@ static bool is_scaled(enum dtype t)
     return t == DT_F8_E4M3 || t == DT_F8_E5M2 || t == DT_F8_E8M0;
 }
 
+enum status emit_check_type(const struct source *source, const struct tensor *t, struct err *err)
+{
+    const char *path = source->files[t->file].path;
+
+    if (is_scaled(t->dtype))
+        return fail(err, E_UNSUPPORTED,
+                    "%s: tensor %s: dtype=%s: is quantized already: convert the original checkpoint", path,
+                    t->name, dtype_name(t->dtype));
+    if (!codec_find(t->dtype)->decode)
+        return fail(err, E_UNSUPPORTED, "%s: tensor %s: values of type %s cannot be converted", path, t->name,
+                    dtype_name(t->dtype));
+    return OK;
+}
+
 enum status emit_check(struct builder *b, const struct name_match *m, const struct tensor *t, struct err *err)
 {
     uint64_t want[TENSOR_MAX_RANK], nelem;
@@ -37,25 +53,18 @@ enum status emit_check(struct builder *b, const struct name_match *m, const stru
     if (shape_nelem(t->shape, t->rank, &nelem) && nelem == 0)
         return fail(err, E_FORMAT, "%s: tensor %s: shape=%s: has no elements", path, t->name,
                     shape_text(t->shape, t->rank, have_text));
-    if (nvfp4_find(b, t))
-        return OK;
-    if (is_scaled(t->dtype))
-        return fail(err, E_UNSUPPORTED,
-                    "%s: tensor %s: dtype=%s: is quantized already: convert the original checkpoint", path,
-                    t->name, dtype_name(t->dtype));
-    if (!codec_find(t->dtype)->decode)
-        return fail(err, E_UNSUPPORTED, "%s: tensor %s: values of type %s cannot be converted", path, t->name,
-                    dtype_name(t->dtype));
-    return OK;
+    return nvfp4_find(b, t) ? OK : emit_check_type(b->source, t, err);
 }
 
-static enum status add_source(struct builder *b, const struct tensor *t, uint32_t *index, struct err *err)
+/* A tensor as it lies in files. */
+static enum status add_stored(struct builder *b, const struct tensor *t, uint32_t *index, struct err *err)
 {
+    const struct source_file *files = b->source->files;
     struct plan_source src = {
         .name = t->name,
         .dtype = t->dtype,
         .codec = codec_find(t->dtype),
-        .span = {{b->source->files[t->file].file, t->off}},
+        .span = {{files[t->file].file, t->off}},
     };
     const struct packed *packed = nvfp4_find(b, t);
 
@@ -63,14 +72,45 @@ static enum status add_source(struct builder *b, const struct tensor *t, uint32_
         src.name = packed->codes->name;
     if (packed && !stays(b, t))
         src.scale = &packed->scale;
-    if (t->dtype == DT_NVFP4_MLX) {
+    for (uint32_t k = 1; k < dtype_parts(t->dtype)->n; k++)
+        src.span[k] = (struct plan_span){files[t->more[k - 1].file].file, t->more[k - 1].off};
+    if (packed && t->dtype == DT_NVFP4_MLX) {
         src.codec = &codec_stored_nvfp4;
-        src.span[1] = (struct plan_span){b->source->files[packed->fine->file].file, packed->fine->off};
+        src.span[1] = (struct plan_span){files[packed->fine->file].file, packed->fine->off};
     }
-
     if (!shape_nelem(t->shape, t->rank, &src.nelem))
         return fail(err, E_FORMAT, "tensor %s: its elements do not fit 64 bits", t->name);
     return plan_add_source(b->plan, &src, index, err);
+}
+
+static enum status add_made(struct builder *b, const struct tensor *t, uint32_t *index, struct err *err)
+{
+    const struct tensor_origin *o = t->origin;
+    struct arena *a = &b->plan->arena;
+    struct plan_source src = {.name = t->name, .dtype = t->dtype, .codec = codec_find(t->dtype)};
+    struct plan_made *made = arena_alloc(a, sizeof *made);
+    uint32_t *sources = arena_array(a, o->nof, sizeof *sources);
+    struct view *views = arena_array(a, o->made.nview, sizeof *views);
+    enum status s = made && sources && views ? OK : fail_nomem(err);
+
+    for (size_t i = 0; i < o->nof && s == OK; i++)
+        s = add_stored(b, o->of[i], &sources[i], err);
+    if (s != OK)
+        return s;
+    for (size_t i = 0; i < o->made.nview; i++) {
+        views[i] = o->made.views[i];
+        views[i].source = sources[views[i].source];
+        src.nelem += view_nelem(&views[i]);
+    }
+    *made = o->made;
+    made->views = views;
+    src.made = made;
+    return plan_add_source(b->plan, &src, index, err);
+}
+
+static enum status add_source(struct builder *b, const struct tensor *t, uint32_t *index, struct err *err)
+{
+    return t->origin ? add_made(b, t, index, err) : add_stored(b, t, index, err);
 }
 
 enum status emit_step(struct builder *b, const struct name_match *m, const char *own,
@@ -127,173 +167,44 @@ static enum status finish_step(struct builder *b, const struct name_match *m, st
     return b->world->finish ? b->world->finish(b, m, step, err) : OK;
 }
 
-/* ---- views ---- */
+/* ---- forms ---- */
 
-/* A view under construction: dimensions from the outside in. */
-static void push_dim(struct view *v, uint64_t n, uint64_t stride)
+/* What stays in blocks is not to be cut. */
+static enum status check_blocks(const struct builder *b, const struct tensor_form *form,
+                                const struct tensor *t, const struct formed *f, struct err *err)
 {
-    require(v->ndim < VIEW_MAX_DIMS);
-    v->dim[v->ndim++] = (struct view_dim){n, stride};
-}
+    for (size_t i = 0; i < f->nview; i++) {
+        struct view v = f->view[i];
 
-static uint64_t axis_stride(const struct tensor *t, uint32_t axis)
-{
-    uint64_t stride = 1;
-
-    for (uint32_t i = axis + 1; i < t->rank; i++)
-        stride *= t->shape[i];
-    return stride;
-}
-
-static void push_axes(struct view *v, const struct tensor *t, uint32_t from, uint32_t to)
-{
-    for (uint32_t i = from; i < to; i++)
-        push_dim(v, t->shape[i], axis_stride(t, i));
-}
-
-static void drop_axis(struct tensor *t, uint32_t axis)
-{
-    t->rank--;
-    memmove(&t->shape[axis], &t->shape[axis + 1], (t->rank - axis) * sizeof t->shape[0]);
-}
-
-/* The axis as [group0][group1][group2] from `skip` on, in the form's order; what is skipped comes first. */
-static enum status add_regrouped(struct builder *b, struct plan_step *step, const struct tensor_form *form,
-                                 const struct tensor *t, uint32_t source, struct err *err)
-{
-    uint64_t skip = 0, n[3] = {1, 1, 1}, stride[3];
-    enum status s = form->skip ? hparams_eval(&b->hp, form->skip, &skip, err) : OK;
-
-    for (int i = 0; i < 3 && s == OK; i++)
-        s = hparams_eval(&b->hp, form->group[i], &n[i], err);
-    if (s != OK)
-        return s;
-    if (skip + n[0] * n[1] * n[2] != t->shape[form->axis])
-        return fail(err, E_FORMAT,
-                    "%s: tensor %s: axis %u of %" PRIu64 " is not %" PRIu64 " + %" PRIu64 " x %" PRIu64
-                    " x %" PRIu64,
-                    b->source->path, t->name, form->axis, t->shape[form->axis], skip, n[0], n[1], n[2]);
-    stride[2] = axis_stride(t, form->axis);
-    stride[1] = stride[2] * n[2];
-    stride[0] = stride[1] * n[1];
-    if (skip > 0) {
-        struct view head = view_whole(source, skip * stride[2]);
-
-        require(form->axis == 0);
-        s = plan_add_view(b->plan, step, &head, err);
+        view_simplify(&v);
+        if (!view_in_blocks(&v, dtype_block_elems(t->dtype)))
+            return fail(err, E_UNSUPPORTED, "%s: tensor %s: \"%s\" would cut its groups of %" PRIu32,
+                        b->source->path, t->name, form->name, dtype_block_elems(t->dtype));
     }
-    struct view v = {.source = source, .base = skip * stride[2]};
-    push_axes(&v, t, 0, form->axis);
-    for (int i = 0; i < 3; i++)
-        push_dim(&v, n[form->perm[i]], stride[form->perm[i]]);
-    push_axes(&v, t, form->axis + 1, t->rank);
-    struct view simple = v;
-    view_simplify(&simple);
-    if (s == OK && !view_in_blocks(&simple, dtype_block_elems(t->dtype)))
-        s = fail(err, E_UNSUPPORTED, "%s: tensor %s: \"%s\" would cut its groups of %" PRIu32,
-                 b->source->path, t->name, form->name, dtype_block_elems(t->dtype));
-    return s == OK ? plan_add_view(b->plan, step, &v, err) : s;
+    return OK;
 }
 
-static uint32_t axis_at(const struct tensor_form *form, uint32_t i)
-{
-    return form && form->axes ? (uint32_t)(form->axes[i] - '0') : i;
-}
-
-/* The shape of what a form makes of a tensor in one piece. */
-static struct tensor formed(const struct tensor_form *form, const struct tensor *t)
-{
-    struct tensor out = *t;
-
-    for (uint32_t i = 0; i < t->rank; i++)
-        out.shape[i] = t->shape[axis_at(form, i)];
-    if (form && form->drop_axis)
-        drop_axis(&out, form->drop_axis);
-    return out;
-}
-
-static enum status add_whole(struct builder *b, struct plan_step *step, const struct tensor_form *form,
-                             const struct tensor *t, uint32_t source, struct err *err)
-{
-    struct view v = {.source = source};
-
-    if (form && form->group[0])
-        return add_regrouped(b, step, form, t, source, err);
-    for (uint32_t i = 0; i < t->rank; i++)
-        push_axes(&v, t, axis_at(form, i), axis_at(form, i) + 1);
-    return plan_add_view(b->plan, step, &v, err);
-}
-
-struct slice_sizes {
-    uint64_t outer, inner, start, len;
-};
-
-static enum status eval_slice(struct builder *b, const struct axis_slice *sl, const struct tensor *t,
-                              uint32_t axis, struct slice_sizes *z, struct err *err)
-{
-    enum status s = hparams_eval(&b->hp, sl->outer, &z->outer, err);
-
-    if (s == OK)
-        s = hparams_eval(&b->hp, sl->inner, &z->inner, err);
-    if (s == OK)
-        s = hparams_eval(&b->hp, sl->start, &z->start, err);
-    if (s == OK)
-        s = hparams_eval(&b->hp, sl->len, &z->len, err);
-    if (s == OK && (z->outer * z->inner != t->shape[axis] || z->start + z->len > z->inner))
-        s = fail(err, E_FORMAT, "%s: tensor %s: axis %u of %" PRIu64 " is not %" PRIu64 " x %" PRIu64,
-                 b->source->path, t->name, axis, t->shape[axis], z->outer, z->inner);
-    return s;
-}
-
-static enum status emit_part(struct builder *b, const struct name_match *m, const struct tensor_part *part,
-                             const struct tensor *t, uint32_t source, struct err *err)
-{
-    const struct tensor_form *form = b->world->form(m->rule);
-    uint32_t axis = form->axis;
-    struct view views[PART_MAX_SLICES];
-    struct tensor out = *t;
-    size_t n = 0;
-    enum status s = OK;
-
-    out.shape[axis] = 0;
-    for (; part->slice[n].outer; n++) {
-        struct slice_sizes z;
-        uint64_t stride = axis_stride(t, axis);
-
-        s = eval_slice(b, &part->slice[n], t, axis, &z, err);
-        if (s != OK)
-            return s;
-        views[n] = (struct view){.source = source, .base = z.start * stride};
-        push_axes(&views[n], t, 0, axis);
-        push_dim(&views[n], z.outer, z.inner * stride);
-        push_dim(&views[n], z.len, stride);
-        push_axes(&views[n], t, axis + 1, t->rank);
-        out.shape[axis] += z.outer * z.len;
-    }
-    require(n == 1 || axis == 0);
-    if (form->drop_axis)
-        drop_axis(&out, form->drop_axis);
-    struct plan_step *step;
-    s = emit_step(b, m, part->name, &out, &step, err);
-    for (size_t i = 0; i < n && s == OK; i++)
-        s = plan_add_view(b->plan, step, &views[i], err);
-    if (s != OK)
-        return s;
-    add_ops(b, m, step, t);
-    return finish_step(b, m, step, err);
-}
-
-/* One output tensor of one source tensor. */
+/* One of the tensors that a source tensor becomes, called `own`; part: NULL where it is not taken apart. */
 static enum status emit_one(struct builder *b, const struct name_match *m, const char *own,
-                            const struct tensor *t, uint32_t source, struct err *err)
+                            const struct tensor_part *part, const struct tensor *t, uint32_t source,
+                            struct err *err)
 {
     const struct tensor_form *form = b->world->form(m->rule);
-    struct tensor out = formed(form, t);
     struct plan_step *step;
-    enum status s = emit_step(b, m, own, &out, &step, err);
+    struct formed f;
+    enum status s = form_apply(&b->hp, form, part, t, &f, err);
 
+    if (s != OK)
+        return wrap(err, "%s", b->source->path);
+    struct tensor out = {.name = t->name, .rank = f.rank};
+    memcpy(out.shape, f.shape, sizeof out.shape);
+    s = check_blocks(b, form, t, &f, err);
     if (s == OK)
-        s = add_whole(b, step, form, t, source, err);
+        s = emit_step(b, m, own, &out, &step, err);
+    for (size_t i = 0; i < f.nview && s == OK; i++) {
+        f.view[i].source = source;
+        s = plan_add_view(b->plan, step, &f.view[i], err);
+    }
     if (s != OK)
         return s;
     add_ops(b, m, step, t);
@@ -315,10 +226,10 @@ enum status emit_tensor(struct builder *b, const struct name_match *m, const str
         return s;
     if (has_parts && !(own && stays(b, t))) {
         for (const struct tensor_part *part = form->parts; part->name && s == OK; part++)
-            s = emit_part(b, m, part, t, source, err);
+            s = emit_one(b, m, part->name, part, t, source, err);
         return s;
     }
-    s = emit_one(b, m, own, t, source, err);
+    s = emit_one(b, m, own, NULL, t, source, err);
     return s == OK && stays(b, t) ? nvfp4_emit_scales(b, m, own, &t, 1, err) : s;
 }
 
@@ -357,7 +268,7 @@ static enum status new_group(struct builder *b, const struct name_match *m, stru
     return OK;
 }
 
-static struct expert_group *find_group(struct builder *b, uint64_t block)
+static struct expert_group *find_group(const struct builder *b, uint64_t block)
 {
     for (size_t i = b->ngroup; i-- > 0;) /* mostly the last one: names are sorted */
         if (b->groups[i].block == block)
@@ -416,6 +327,19 @@ static enum status collect(struct builder *b, struct expert_group *g, struct exp
     return emit_stack(b, g, er, err);
 }
 
+static enum status emit_single(struct builder *b, const struct expert_group *g, const struct expert_rule *er,
+                               struct err *err)
+{
+    enum status s = OK;
+
+    for (uint64_t e = 0; e < g->nexpert && s == OK; e++) {
+        struct name_match m = {er->rule, g->block, e};
+
+        s = emit_tensor(b, &m, er->tensor[e], err);
+    }
+    return s;
+}
+
 enum status emit_expert(struct builder *b, const struct name_match *m, const struct tensor *t,
                         struct err *err)
 {
@@ -436,8 +360,20 @@ enum status emit_expert(struct builder *b, const struct name_match *m, const str
         return s;
     for (size_t i = 0; i < ARRAY_LEN(g->rules) && s == OK; i++)
         if (!g->rules[i].emitted)
-            s = emit_stack(b, g, &g->rules[i], err);
+            s = b->world->stacks ? emit_stack(b, g, &g->rules[i], err) : emit_single(b, g, &g->rules[i], err);
     return s;
+}
+
+static bool is_complete(const struct expert_group *g)
+{
+    return g->nseen == ARRAY_LEN(g->rules) * g->nexpert;
+}
+
+bool emit_has_experts(const struct builder *b, uint64_t block)
+{
+    const struct expert_group *g = find_group(b, block);
+
+    return g && is_complete(g);
 }
 
 /* Sentence for one block's incomplete rule: which experts are missing. */
@@ -458,7 +394,7 @@ enum status emit_finish(struct builder *b, struct err *err)
     for (size_t i = 0; i < b->ngroup; i++) {
         const struct expert_group *g = &b->groups[i];
 
-        if (g->nseen == ARRAY_LEN(g->rules) * g->nexpert)
+        if (is_complete(g))
             continue;
         for (size_t k = 0; k < ARRAY_LEN(g->rules); k++)
             for (uint64_t e = 0; e < g->nexpert; e++)

@@ -21,6 +21,8 @@ static bool made(const struct builder *b, const struct name_match *m)
 {
     const struct tensor_form *form = b->world->form(m->rule);
 
+    if ((m->rule->flags & RULE_FUSED) && emit_has_experts(b, m->block))
+        return true;
     if (!form || !form->parts)
         return has_name(b, m, b->world->own(m->rule));
     return has_name(b, m, form->parts[0].name) || (form->undivided && has_name(b, m, form->undivided));

@@ -99,7 +99,8 @@ enum status head_decide(struct builder *b, struct err *err)
     enum mtp_mode mode = b->mtp;
     uint64_t n = 0;
     enum status s = mode == MTP_DROP ? OK : head_count_layers(b->source, &n, err);
-    bool look_on = s == OK && n == 0 && b->hp.promised > 0 && mode != MTP_DROP;
+    bool look_on = s == OK && n == 0 && b->hp.promised > 0 && mode != MTP_DROP &&
+                   b->source->kind == SOURCE_HF; // of others all is there that can be
 
     if (look_on) {
         s = adopt_hidden(b, err);

@@ -163,24 +163,24 @@ static enum status edit_root(const struct config *c, struct members *l, struct e
 
 /* ---- writing ---- */
 
-static void put_numbers(struct json_writer *w, uint32_t group_size, uint32_t bits)
+static void put_numbers(struct json_writer *w, const struct mlx_setting *m)
 {
     json_put_key(w, "group_size");
-    json_put_u64(w, group_size);
+    json_put_u64(w, m->group_size);
     json_put_key(w, "bits");
-    json_put_u64(w, bits);
+    json_put_u64(w, m->bits);
 }
 
 static void put_quantization(struct json_writer *w, const struct mlx_types *x)
 {
     json_open(w, '{');
-    put_numbers(w, x->options->group_size, x->options->bits);
+    put_numbers(w, &x->options->setting);
     json_put_key(w, "mode");
-    json_put_str(w, mlx_mode_name(x->options->mode));
+    json_put_str(w, mlx_mode_name(x->options->setting.mode));
     for (size_t i = 0; i < x->noverride; i++) {
         json_put_key(w, x->overrides[i].path);
         json_open(w, '{');
-        put_numbers(w, x->overrides[i].group_size, x->overrides[i].bits);
+        put_numbers(w, &x->overrides[i].setting);
         json_close(w, '}');
     }
     json_close(w, '}');

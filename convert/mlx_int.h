@@ -10,7 +10,7 @@
 struct mlx_override {
     const char *path; /* of the module */
     uint64_t block;
-    uint32_t bits, group_size; /* affine */
+    struct mlx_setting setting; /* affine */
 };
 
 /* Which type each tensor gets, and what that tells of the whole folder. */
@@ -26,8 +26,6 @@ struct mlx_types {
 };
 
 /* ---- mlx_types.c ---- */
-
-const char *mlx_mode_name(enum mlx_mode mode);
 
 /* Resolves the type. */
 void mlx_types_init(struct mlx_types *x, const struct mlx_options *o, const struct hparams *hp);

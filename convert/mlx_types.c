@@ -5,52 +5,24 @@
 
 /* ---- modes ---- */
 
-static const struct {
-    const char *name, *packed; /* type in dtype.def; NULL: by bits, group and type of the scales */
-    uint32_t bits, group_size; /* defaults */
-} modes[] = {
-    [MLX_AFFINE] = {"affine", NULL, 4, 64},
-    [MLX_MXFP4] = {"mxfp4", "mxfp4_mlx", 4, 32},
-    [MLX_MXFP8] = {"mxfp8", "mxfp8", 8, 32},
-    [MLX_NVFP4] = {"nvfp4", "nvfp4_mlx", 4, 16},
-};
-
-const char *mlx_mode_name(enum mlx_mode mode)
-{
-    return modes[mode].name;
-}
-
-/* DT_COUNT when there is no such type. */
-static enum dtype packed_type(enum mlx_mode mode, uint64_t bits, uint64_t group_size, enum dtype scales)
-{
-    char name[64];
-
-    if (modes[mode].packed)
-        return bits == modes[mode].bits && group_size == modes[mode].group_size
-                   ? dtype_find(modes[mode].packed)
-                   : DT_COUNT;
-    snprintf(name, sizeof name, "affine%" PRIu64 "_g%" PRIu64 "_%s", bits, group_size, dtype_name(scales));
-    return dtype_find(name);
-}
-
 enum status mlx_set_mode(struct mlx_options *o, enum mlx_mode mode, uint64_t bits, uint64_t group_size,
                          struct err *err)
 {
-    bits = bits ? bits : modes[mode].bits;
-    group_size = group_size ? group_size : modes[mode].group_size;
-    if (packed_type(mode, bits, group_size, DT_BF16) == DT_COUNT && modes[mode].packed)
+    const struct mlx_setting own = mlx_mode_default(mode);
+    const struct mlx_setting m = {mode, bits ? bits : own.bits, group_size ? group_size : own.group_size};
+
+    if (mlx_type(&m, DT_BF16) == DT_COUNT && mode != MLX_AFFINE)
         return fail(err, E_USAGE,
-                    "--mode %s has %u bits in groups of %u, not %" PRIu64 " in groups of %" PRIu64,
-                    modes[mode].name, modes[mode].bits, modes[mode].group_size, bits, group_size);
-    if (packed_type(mode, bits, group_size, DT_BF16) == DT_COUNT)
+                    "--mode %s has %" PRIu64 " bits in groups of %" PRIu64 ", not %" PRIu64
+                    " in groups of %" PRIu64,
+                    mlx_mode_name(mode), own.bits, own.group_size, m.bits, m.group_size);
+    if (mlx_type(&m, DT_BF16) == DT_COUNT)
         return fail(err, E_USAGE,
                     "--mode affine has 2, 3, 4, 5, 6 or 8 bits in groups of 32, 64 or 128, not %" PRIu64
                     " in groups of %" PRIu64,
-                    bits, group_size);
+                    m.bits, m.group_size);
     o->quantize = true;
-    o->mode = mode;
-    o->bits = (uint32_t)bits;
-    o->group_size = (uint32_t)group_size;
+    o->setting = m;
     return OK;
 }
 
@@ -86,12 +58,6 @@ void mlx_types_init(struct mlx_types *x, const struct mlx_options *o, const stru
 
 /* ---- each tensor ---- */
 
-/* What a module is quantized to. */
-struct choice {
-    enum mlx_mode mode;
-    uint32_t bits, group_size;
-};
-
 static bool may_quantize(const struct builder *b, const struct tensor_rule *rule,
                          const struct plan_step *step)
 {
@@ -99,18 +65,19 @@ static bool may_quantize(const struct builder *b, const struct tensor_rule *rule
            step->rank >= 2 && str_ends(step->name, ".weight");
 }
 
-static struct choice choose(const struct mlx_options *o, const struct tensor_rule *rule)
+/* What a module is quantized to. */
+static struct mlx_setting choose(const struct mlx_options *o, const struct tensor_rule *rule)
 {
     if (rule->mlx && rule->mlx->bits)
-        return (struct choice){MLX_AFFINE, rule->mlx->bits, 64};
-    return (struct choice){o->mode, o->bits, o->group_size};
+        return (struct mlx_setting){MLX_AFFINE, rule->mlx->bits, 64};
+    return o->setting;
 }
 
 /* The folder's group has its say even where the module has its own: mlx_lm asks in that order. */
-static bool fits(struct mlx_types *x, const struct plan_step *step, const struct choice *c)
+static bool fits(struct mlx_types *x, const struct plan_step *step, const struct mlx_setting *c)
 {
     uint64_t ncol = step->shape[step->rank - 1];
-    uint32_t group_size = x->options->group_size;
+    uint64_t group_size = x->options->setting.group_size;
 
     if (ncol % group_size == 0 && ncol % c->group_size == 0)
         return true;
@@ -123,7 +90,7 @@ static bool fits(struct mlx_types *x, const struct plan_step *step, const struct
 }
 
 static enum status add_override(struct builder *b, const struct name_match *m, const struct plan_step *step,
-                                const struct choice *c, struct err *err)
+                                const struct mlx_setting *c, struct err *err)
 {
     struct mlx_types *x = b->mlx;
     struct arena *a = &b->plan->arena;
@@ -131,7 +98,7 @@ static enum status add_override(struct builder *b, const struct name_match *m, c
 
     if (!path || !arena_grow(a, (void **)&x->overrides, x->noverride, &x->override_cap, sizeof *x->overrides))
         return fail_nomem(err);
-    x->overrides[x->noverride++] = (struct mlx_override){path, m->block, c->bits, c->group_size};
+    x->overrides[x->noverride++] = (struct mlx_override){path, m->block, *c};
     return OK;
 }
 
@@ -144,12 +111,12 @@ enum status mlx_types_choose(struct builder *b, const struct name_match *m, stru
     bool own = x->dtype == DT_COUNT || (rule->mlx && (rule->mlx->flags & MLX_OWN_TYPE));
     enum dtype type = own ? (is_float(from) ? from : DT_F32) : x->dtype;
     struct plan_sink sink = {.dtype = type, .codec = codec_find(type)};
-    struct choice c = choose(x->options, rule);
+    struct mlx_setting c = choose(x->options, rule);
     enum status s = OK;
 
     x->nparam += step->nelem;
     if (may_quantize(b, rule, step) && fits(x, step, &c)) {
-        sink.dtype = packed_type(c.mode, c.bits, c.group_size, type);
+        sink.dtype = mlx_type(&c, type);
         sink.codec =
             codec_find_mlx(sink.dtype, x->options->metal ? MLX_ROUNDING_METAL : MLX_ROUNDING_CPU, type);
         x->nquantized++;
@@ -177,7 +144,8 @@ enum status mlx_types_finish(struct mlx_types *x, struct builder *b, struct err 
     if (!x->options->quantize || x->nskipped == 0)
         return OK;
     if (x->nquantized == 0)
-        return fail(err, E_USAGE, "--group-size %u: divides the rows of no tensor", x->options->group_size);
+        return fail(err, E_USAGE, "--group-size %" PRIu64 ": divides the rows of no tensor",
+                    x->options->setting.group_size);
     if (x->nskipped > 1)
         snprintf(more, sizeof more, " (and %zu more)", x->nskipped - 1);
     return notes_add(&b->plan->notes, err,

@@ -201,9 +201,8 @@ enum status prequant_decide(struct builder *b, struct err *err)
     struct claim c = {.whole[0] = {object_of(config), b->hp.name, "quantization_config."}};
     struct json *hf = NULL;
 
-    if (object_of(hparams_find(&b->hp, "quantization")))
-        return fail(err, E_UNSUPPORTED, "%s: is quantized for MLX: convert the original checkpoint",
-                    b->source->path);
+    if (b->source->kind != SOURCE_HF)
+        return OK; // has been read as what it is
     take_claim(&c, &c.whole[0]);
     enum status s = load_hf(b, &c, &hf, err);
     if (s == OK && is_nvfp4(&c)) {

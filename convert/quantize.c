@@ -34,11 +34,10 @@ static void round_to_file_type(const struct plan *plan, struct draft_tensor *t, 
     t->sink.round = file == DT_BF16 ? OP_ROUND_BF16 : OP_ROUND_F16;
 }
 
-/* Types of which every value is a 16-bit float. Models are published in them, so that quantizing one adds no
- * loss to an earlier one; llama-quantize refuses these too. */
-static bool decodes_exactly(enum dtype t)
+bool quantize_decodes_exactly(enum dtype t)
 {
-    return t == DT_MXFP4 || t == DT_NVFP4 || t == DT_TQ1_0 || t == DT_TQ2_0 || t == DT_Q1_0;
+    return t == DT_MXFP4 || t == DT_MXFP4_MLX || t == DT_NVFP4 || t == DT_NVFP4_MLX || t == DT_TQ1_0 ||
+           t == DT_TQ2_0 || t == DT_Q1_0;
 }
 
 static enum status set_type(struct draft *d, struct draft_tensor *t, const struct recipe_choice *c,
@@ -48,7 +47,7 @@ static enum status set_type(struct draft *d, struct draft_tensor *t, const struc
 
     if (c->type == from)
         return OK;
-    if (dtype_is_quantized(from) && !decodes_exactly(from) && !o->allow_requantize)
+    if (dtype_is_quantized(from) && !quantize_decodes_exactly(from) && !o->allow_requantize)
         return fail(err, E_UNSUPPORTED, "tensor %s: is %s already; --allow-requantize quantizes it again",
                     t->name, dtype_name(from));
     if (!codec_find(from)->decode || !codec_find(c->type)->encode)

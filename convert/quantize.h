@@ -35,6 +35,10 @@ struct quantize_request {
     uint64_t split_max_bytes, split_max_tensors; /* of one file; 0: no limit */
 };
 
+/* Types of which every value is a 16-bit float. Models are published in them, so that quantizing one adds no
+ * loss to an earlier one; llama-quantize refuses these too. */
+bool quantize_decodes_exactly(enum dtype t);
+
 /* Edits the draft of an unquantized file to that of a quantized one. Notes tell of fallbacks. E_USAGE,
  * E_FORMAT, E_UNSUPPORTED. */
 enum status quantize_edit(struct draft *d, const struct quantize_options *o, struct err *err);

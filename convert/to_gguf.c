@@ -43,6 +43,7 @@ const struct build_world build_gguf_world = {
     .own = own_name,
     .form = form,
     .generate = generate,
+    .stacks = true,
     .no_tower = "vision tower (--mmproj converts it)",
 };
 
@@ -231,6 +232,8 @@ enum status convert_to_gguf(struct plan *plan, struct source *source, const stru
 
     if (s == OK)
         s = add_rungs(builders, &blank, &all, err);
+    if (s == OK)
+        s = settle(&blank, o->allow_requantize, err);
     map_free(&all);
     return s;
 }

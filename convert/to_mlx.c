@@ -28,7 +28,7 @@ static const struct tensor_form *form(const struct tensor_rule *rule)
     return rule->mlx ? rule->mlx->form : NULL;
 }
 
-static const struct build_world mlx_world = {
+const struct build_world world_mlx = {
     .name = output_name,
     .own = own_name,
     .form = form,
@@ -36,19 +36,10 @@ static const struct build_world mlx_world = {
     .no_tower = "vision tower: not of a text-only folder",
     .drops_tied = true,
     .rounds_bf16 = true,
+    .stacks = true,
 };
 
 /* ---- the checkpoint ---- */
-
-static bool has_vision_tensors(const struct builder *b)
-{
-    struct name_match m;
-
-    for (size_t i = 0; i < b->source->ntensor; i++)
-        if (name_match_text(&b->hp, b->source->tensors[i].name, &m) == NAME_VISION)
-            return true;
-    return false;
-}
 
 /* Gives the builder a tower where the folder shall have one. */
 static enum status decide_tower(struct builder *b, struct builder *tower, struct err *err)
@@ -57,28 +48,20 @@ static enum status decide_tower(struct builder *b, struct builder *tower, struct
     bool described = config && json_kind(config) == JSON_K_OBJECT;
     bool text_only = b->mlx->options->text_only;
 
-    if (text_only && !described && !has_vision_tensors(b))
+    if (text_only && !described && !build_has_tower(b))
         return fail(err, E_USAGE, "--text-only: %s has no vision tower to leave out", b->source->path);
     if (text_only || !described)
         return OK;
     if (!b->hp.arch->mlx->tower || !b->hp.arch->vision)
         return fail(err, E_UNSUPPORTED, "%s: vision towers of %s are not known: --text-only leaves it out",
                     b->source->path, b->hp.hf_class);
-    if (!has_vision_tensors(b))
+    if (!build_has_tower(b))
         return fail(
             err, E_FORMAT,
             "%s: the config has a vision tower, but there are no tensors of one: --text-only converts "
             "the rest",
             b->source->path);
-    *tower = (struct builder){.world = b->world,
-                              .plan = b->plan,
-                              .source = b->source,
-                              .options = b->options,
-                              .mtp = b->mtp,
-                              .mlx = b->mlx,
-                              .vision = true};
-    b->tower = tower;
-    return hparams_vision(&b->hp, &tower->hp, err);
+    return build_add_tower(b, tower, err);
 }
 
 static enum status open_model(struct builder *b, struct builder *tower, struct err *err)
@@ -183,7 +166,7 @@ enum status convert_to_mlx(struct plan *plan, struct source *source, const struc
                                             .nallow_unknown = o->nallow_unknown};
     struct mlx_types types = {.options = o};
     struct builder tower = {0};
-    struct builder b = {.world = &mlx_world,
+    struct builder b = {.world = &world_mlx,
                         .plan = plan,
                         .source = source,
                         .options = &options,
@@ -199,6 +182,8 @@ enum status convert_to_mlx(struct plan *plan, struct source *source, const struc
         s = build_tensors(&b, err);
     if (s == OK)
         s = mlx_types_finish(&types, &b, err);
+    if (s == OK)
+        s = settle(&b, o->allow_requantize, err);
     if (s == OK)
         s = lay_out(&b, &meta, err);
     map_free(&b.names);

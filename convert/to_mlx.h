@@ -7,8 +7,7 @@
 #define CONVERT_TO_MLX_H
 
 #include "convert/convert.h"
-
-enum mlx_mode { MLX_AFFINE, MLX_MXFP4, MLX_MXFP8, MLX_NVFP4 };
+#include "formats/mlx.h"
 
 struct mlx_options {
     const char *out;                  /* the folder: it shall not exist, or be empty */
@@ -20,9 +19,9 @@ struct mlx_options {
     enum dtype dtype; /* F32, F16 or BF16: of what is not quantized, of scales and biases; DT_COUNT: what the
                          config names, else each tensor's own */
     bool quantize;
-    enum mlx_mode mode;
-    uint32_t bits, group_size;
-    bool metal; /* round as MLX does on a GPU, not as on a CPU */
+    struct mlx_setting setting;
+    bool allow_requantize; /* sources that are quantized already */
+    bool metal;            /* round as MLX does on a GPU, not as on a CPU */
 };
 
 /* Sets mode, bits and group_size, 0 standing for the mode's own. E_USAGE for what the mode does not have. */

@@ -231,6 +231,14 @@ enum status source_sort_tensors(struct source *s, size_t first, size_t n, struct
     return index_anew(s, err);
 }
 
+enum status source_set_tensors(struct source *s, struct tensor *tensors, size_t n, struct err *err)
+{
+    free(s->tensors);
+    s->tensors = tensors;
+    s->ntensor = s->tensor_cap = n;
+    return index_anew(s, err);
+}
+
 enum status source_hide(struct source *s, const struct map *listed, struct err *err)
 {
     size_t n = s->ntensor;
@@ -367,7 +375,7 @@ const struct tensor *source_find(const struct source *s, const char *name)
 
 const char *source_beside(struct source *s, const char *file_name)
 {
-    if (s->kind != SOURCE_HF)
+    if (s->kind != SOURCE_HF && s->kind != SOURCE_MLX)
         return NULL;
     const char *path = arena_printf(&s->arena, "%s/%s", s->path, file_name);
     return path && path_exists(path) ? path : NULL;

@@ -16,6 +16,7 @@ enum source_kind {
     SOURCE_HF,          /* a Hugging Face folder: config.json and safetensors */
     SOURCE_SAFETENSORS, /* one .safetensors file without a folder around it */
     SOURCE_GGUF,        /* a GGUF file, or the first file of a split set */
+    SOURCE_MLX,         /* a folder for MLX, as mlx_join (formats/mlx.h) reads it */
 };
 
 struct source_file {
@@ -39,7 +40,7 @@ struct source {
         *hidden; /* tensors of the files that the folder's index does not name: not among the above */
     size_t nhidden;
 
-    /* SOURCE_HF */
+    /* SOURCE_HF, SOURCE_MLX */
     struct json *config;   /* config.json; NULL when the folder has none */
     const char **unlisted; /* shards lying in the folder that the index does not name */
     size_t nunlisted;
@@ -77,5 +78,9 @@ enum status source_index_tensors(struct source *s, size_t first, struct err *err
 
 /* For whoever has put tensors elsewhere than at the end: sorts n of them by name, and knows all anew. */
 enum status source_sort_tensors(struct source *s, size_t first, size_t n, struct err *err);
+
+/* For readers that see other tensors in the same files: the source has these instead. Takes the array, which
+ * is malloc's, whatever happens. E_FORMAT for a name that is there twice. */
+enum status source_set_tensors(struct source *s, struct tensor *tensors, size_t n, struct err *err);
 
 #endif

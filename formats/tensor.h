@@ -8,6 +8,8 @@
 #define TENSOR_MAX_RANK 8
 #define TENSOR_MAX_NAME (64 * KIB)
 
+struct tensor_origin; /* convert/canon.h */
+
 struct tensor {
     const char *name; /* borrowed from the owner's arena; no NUL inside, not empty */
     enum dtype dtype;
@@ -15,7 +17,12 @@ struct tensor {
     uint64_t shape[TENSOR_MAX_RANK]; /* outermost first, whatever the file's own order */
     uint32_t file;                   /* index into source.files */
     uint64_t off;                    /* of the first byte, from the start of that file */
-    uint64_t nbytes;
+    uint64_t nbytes;                 /* of all parts */
+    struct {
+        uint32_t file;
+        uint64_t off;
+    } more[DTYPE_MAX_PARTS - 1];        /* where the further parts of a packed type are */
+    const struct tensor_origin *origin; /* not stored, but made of what is; NULL: stored */
 };
 
 /* Product of the shape (1 for a scalar); false when it does not fit. A zero dimension gives 0 even

@@ -2,6 +2,7 @@
 #include "graft/check.h"
 
 #include "formats/gguf.h"
+#include "formats/mlx.h"
 #include "quantize/codecs.h"
 
 /* ---- the donor ---- */
@@ -98,11 +99,11 @@ enum status graft_trunk(struct mtp_status *target, struct err *err)
 
 enum status check_folder(const struct source *s, struct err *err)
 {
+    if (mlx_is(s))
+        return fail(err, E_UNSUPPORTED, "%s: is a folder for MLX, whose heads lie in files of their own",
+                    s->path);
     if (s->kind != SOURCE_HF || !s->config)
         return fail(err, E_UNSUPPORTED, "%s: is no Hugging Face folder (safetensors and config.json)",
-                    s->path);
-    if (mtp_is_mlx(s))
-        return fail(err, E_UNSUPPORTED, "%s: is a folder for MLX, whose heads lie in files of their own",
                     s->path);
     return OK;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "graft/status.h"
 
+#include "formats/mlx.h"
+
 /* ---- where the head lies ---- */
 
 /* Looks for the head in one file outside the index. One that cannot be read is noted. */
@@ -72,21 +74,6 @@ enum status mtp_status_locate(struct mtp_status *st, struct source *s, struct er
     if (status == OK && n == 0)
         status = try_side_cars(st, err);
     return status == OK && (st->hidden || st->side_car) ? head_read(&st->head, s, hp, err) : status;
-}
-
-bool mtp_is_mlx(const struct source *s)
-{
-    const struct json *quantization = json_get(s->config, "quantization");
-    struct slice format;
-
-    if (quantization && json_kind(quantization) == JSON_K_OBJECT)
-        return true;
-    if (meta_str(meta_find(&s->st_meta, "format"), &format) && slice_eq(format, "mlx"))
-        return true;
-    for (size_t i = 0; i < s->ntensor; i++)
-        if (str_starts(s->tensors[i].name, "language_model.model."))
-            return true;
-    return false;
 }
 
 /* ---- heads that follow the trunk's layers ---- */
@@ -192,7 +179,7 @@ static enum status note_all(struct mtp_status *st, struct err *err)
     struct err reason = {0};
     enum status s = OK;
 
-    if (st->side_car && !mtp_is_mlx(st->source))
+    if (st->side_car && !mlx_is(st->source))
         s = notes_add(&st->notes, err,
                       "%s holds the head, but the index does not name it: many readers miss it",
                       st->side_car);

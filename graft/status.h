@@ -30,7 +30,4 @@ enum status mtp_status_read(struct mtp_status *st, struct source *s, struct err 
  * head, side_car and hidden. */
 enum status mtp_status_locate(struct mtp_status *st, struct source *s, struct err *err);
 
-/* Whether a source is a folder for MLX: quantized its way, or with its names. */
-bool mtp_is_mlx(const struct source *s);
-
 #endif

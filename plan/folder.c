@@ -136,7 +136,7 @@ enum status folder_add_beside(struct folder *f, const struct source *source, enu
     size_t first = f->nfile;
     const struct dirent *entry;
 
-    if (source->kind != SOURCE_HF)
+    if (source->kind != SOURCE_HF && source->kind != SOURCE_MLX)
         return OK;
     enum status s = plan_add_input(f->plan, source->path, err);
     DIR *dir = s == OK ? opendir(source->path) : NULL;

@@ -253,6 +253,8 @@ static void hash_source(struct hash *h, const struct plan_source *src)
 {
     uint32_t dtype = src->dtype;
 
+    if (src->made)
+        return; // no view has been of it since plan_flatten
     HASH_VALUE(h, dtype);
     HASH_VALUE(h, src->nelem);
     if (src->scale)

@@ -208,6 +208,8 @@ uint64_t plan_bytes_read(const struct plan *p);
 const char *op_name(enum op op);
 void op_apply(enum op op, float *x, size_t n);
 void op_scale(const float *by, float *x, size_t n); /* NULL: by nothing */
+/* The operation that takes another one back; false where there is none. */
+bool op_inverse(enum op op, enum op *inverse);
 
 /* ---- views ---- */
 

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Any checkpoint read as if it were a Hugging Face one: its tensors have the names, shapes and values that
+ * the model's class has them by, whatever they are stored as. The way back from a folder for MLX follows from
+ * the same tables as the way there (arch/arch.h); so conversions from it are those from the Hugging Face
+ * folder that it stands for.
+ */
+#ifndef CONVERT_CANON_H
+#define CONVERT_CANON_H
+
+#include "formats/source.h"
+#include "plan/plan.h"
+
+/* How a tensor is made of stored ones. */
+struct tensor_origin {
+    const struct tensor **of; /* stored; the views' sources are indices of these */
+    size_t nof;
+    struct plan_made made;
+};
+
+/* Opens like source_open; tensors of a folder for MLX then have origins, and the type of the values that
+ * their stored parts give: bf16 or f16 where that is the type of the scales. Tensors that no rule makes stay
+ * as they are. E_FORMAT for parts that contradict the config, E_UNSUPPORTED as of mlx_join and hparams_read.
+ */
+enum status canon_open(struct source **out, const char *path, struct err *err);
+
+#endif
