@@ -8,7 +8,7 @@
 
 struct options {
     struct opt_common common;
-    bool tensors, metadata;
+    bool tensors, metadata, stored;
 };
 
 static const struct opt table[] = {
@@ -22,6 +22,10 @@ static const struct opt table[] = {
      .kind = OPT_FLAG,
      OPT_FIELD(struct options, metadata),
      .help = "list every metadata key; with --json, long arrays are complete"},
+    {.name = "stored",
+     .kind = OPT_FLAG,
+     OPT_FIELD(struct options, stored),
+     .help = "of a folder for MLX: the tensors as they lie in the files, with codes, scales and biases apart"},
     OPT_ROWS_COMMON(struct options),
     {0},
 };
@@ -250,7 +254,7 @@ static enum status run(const struct opt_line *line, struct err *err)
     struct buf out;
 
     enum status st = source_open(&s, line->args[0], err);
-    if (st == OK)
+    if (st == OK && !o->stored)
         st = mlx_join(s, err);
     if (st == OK)
         st = facts_read(s, &f, err);

@@ -204,7 +204,8 @@ static enum status note(struct source *s, struct facts *f, struct err *err)
                        f->mtp_layers, f->mtp_layers == 1 ? "" : "s");
     if (st == OK && f->mtp == MTP_PRESENT && !f->mtp_layers && s->kind != SOURCE_SAFETENSORS)
         st = notes_add(&f->notes, err, "tensors of an MTP head are here, but nothing describes it");
-    if (st == OK && s->kind != SOURCE_MLX && json_get(s->config, "quantization_config"))
+    bool quantized = json_get(s->config, "quantization") || json_get(s->config, "quantization_config");
+    if (st == OK && quantized && s->kind != SOURCE_MLX)
         st = notes_add(&f->notes, err,
                        "the weights are stored quantized: parameters and bits per weight "
                        "count stored elements");

@@ -6,7 +6,7 @@ exec 2>&1
 small_model moe model --per-expert
 # tensors FOLDER: name, type and shape of each.
 tensors() {
-    "$SCION" inspect --tensors "$1" | grep -E ' (bf16|f16|f32|u32|u8) '
+    "$SCION" inspect --tensors --stored "$1" | grep -E ' (bf16|f16|f32|u32|u8) '
 }
 
 run "$SCION" convert model --to mlx --bits 4 --group-size 32 -o q4

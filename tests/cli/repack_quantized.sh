@@ -36,7 +36,7 @@ model() {
 }
 
 show() {
-    "$SCION" inspect --tensors "$1" | sed -n '/^name /,$p'
+    "$SCION" inspect --tensors --stored "$1" | sed -n '/^name /,$p'
     [ -e "$1/config.json" ] && cat "$1/config.json"
 }
 
