@@ -4,6 +4,7 @@
 #include <fnmatch.h>
 
 #include "convert/build_int.h"
+#include "convert/gguf_tokenizer.h"
 
 /* Files beside the checkpoint that conversion may read: never to be written over. */
 static const char *const read_beside[] = {
@@ -243,4 +244,37 @@ enum status build_add_tower(struct builder *b, struct builder *tower, struct err
                               .vision = true};
     b->tower = tower;
     return hparams_vision(&b->hp, &tower->hp, err);
+}
+
+/* ---- other files ---- */
+
+static enum status add_told(struct folder *f, struct gguf_tokenizer_files *files, struct err *err)
+{
+    const struct {
+        const char *name;
+        const struct buf *text;
+    } list[] = {{"tokenizer.json", &files->tokenizer},
+                {"tokenizer_config.json", &files->config},
+                {"chat_template.jinja", &files->chat_template},
+                {"generation_config.json", &files->generation}};
+    enum status s = OK;
+
+    for (size_t i = 0; i < ARRAY_LEN(list) && s == OK; i++)
+        if (list[i].text->n > 0)
+            s = folder_add_text(f, list[i].name, list[i].text->p, list[i].text->n, err);
+    return s;
+}
+
+enum status build_add_beside(struct builder *b, struct folder *f, struct err *err)
+{
+    struct gguf_tokenizer_files files;
+
+    if (b->source->kind != SOURCE_GGUF)
+        return folder_add_beside(f, b->source, LINK_COPY, err);
+    enum status s = gguf_tokenizer_write(b->source, &files, &b->plan->notes, err);
+    if (s != OK)
+        return s;
+    s = add_told(f, &files, err);
+    gguf_tokenizer_free(&files);
+    return s;
 }

@@ -6,6 +6,7 @@
 #include "arch/names.h"
 #include "convert/convert.h"
 #include "convert/draft.h"
+#include "plan/folder.h"
 
 /* Per-expert tensors of one block, until all are there. */
 struct expert_group {
@@ -112,6 +113,10 @@ bool build_has_tower(const struct builder *b);
 
 /* Lets `tower` take them. */
 enum status build_add_tower(struct builder *b, struct builder *tower, struct err *err);
+
+/* The files that stand beside the weights in a folder: the source's own, or what a GGUF file tells of them.
+ */
+enum status build_add_beside(struct builder *b, struct folder *f, struct err *err);
 
 /* ---- emit.c ---- */
 

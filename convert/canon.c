@@ -5,10 +5,13 @@
 #include "arch/head.h"
 #include "convert/build_int.h"
 #include "convert/canon_int.h"
+#include "convert/gguf_config.h"
 #include "formats/gguf.h"
 #include "formats/mlx.h"
 #include "plan/invert.h"
 #include "quantize/codecs.h"
+
+#define CONFIG_MAX (16 * MIB)
 
 struct reading {
     struct source *source;
@@ -422,7 +425,7 @@ static enum status canonize(struct source *source, const struct build_world *wor
     bool gguf = source->kind == SOURCE_GGUF;
     enum status s = hparams_read(&r.b.hp, source->config, config ? config : source->path, err);
 
-    r.file_type = gguf ? canon_file_type(source) : DT_COUNT;
+    r.file_type = gguf ? gguf_config_dtype(source) : DT_COUNT;
     if (s == OK && !gguf && !r.b.hp.arch->mlx)
         s = fail(err, E_UNSUPPORTED, "%s: there are no MLX folders of %s", source->path, r.b.hp.hf_class);
     if (s == OK)
@@ -450,4 +453,26 @@ enum status canon_open(struct source **out, const char *path, struct err *err)
     if (s == OK && (*out)->kind == SOURCE_MLX && (*out)->config)
         s = canonize(*out, &world_mlx, err);
     return s;
+}
+
+static enum status read_config(struct source *s, struct notes *notes, struct err *err)
+{
+    struct buf text;
+
+    buf_init(&text, CONFIG_MAX);
+    enum status st = gguf_config_write(s, &text, notes, err);
+    if (st == OK)
+        st = buf_check(&text, "config.json", err);
+    if (st == OK)
+        st = json_parse(text.p, text.n, s->path, false, &s->config, err);
+    buf_free(&text);
+    return st;
+}
+
+enum status canon_describe(struct source *s, struct notes *notes, struct err *err)
+{
+    if (s->kind != SOURCE_GGUF || s->config)
+        return OK;
+    enum status st = read_config(s, notes, err);
+    return st == OK ? canonize(s, &world_gguf, err) : st;
 }

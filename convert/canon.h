@@ -8,6 +8,7 @@
 #ifndef CONVERT_CANON_H
 #define CONVERT_CANON_H
 
+#include "core/notes.h"
 #include "formats/source.h"
 #include "plan/plan.h"
 
@@ -23,5 +24,9 @@ struct tensor_origin {
  * as they are. E_FORMAT for parts that contradict the config, E_UNSUPPORTED as of mlx_join and hparams_read.
  */
 enum status canon_open(struct source **out, const char *path, struct err *err);
+
+/* The same for a GGUF file that is to become a folder, with a config.json told from its metadata; for all
+ * other sources nothing. Errors as of gguf_config_write and canon_open, and E_IO. */
+enum status canon_describe(struct source *s, struct notes *notes, struct err *err);
 
 #endif

@@ -10,13 +10,6 @@ static bool is_float(enum dtype t)
     return t == DT_F32 || t == DT_F16 || t == DT_BF16;
 }
 
-enum dtype canon_file_type(const struct source *s)
-{
-    const struct tensor *t = source_find(s, "token_embd.weight");
-
-    return t && is_float(t->dtype) ? t->dtype : DT_BF16;
-}
-
 static enum dtype value_type(enum dtype t, enum dtype file)
 {
     if (dtype_parts(t)->n > 1)

@@ -428,19 +428,29 @@ static void put_vocab_size(struct config *c)
         put_u64(c, slice_of("vocab_size"), tokens->count);
 }
 
+enum dtype gguf_config_dtype(const struct source *gguf)
+{
+    enum dtype type = DT_F32;
+
+    for (size_t i = 0; i < gguf->ntensor; i++) {
+        enum dtype own = gguf->tensors[i].dtype;
+
+        if (dtype_is_quantized(own))
+            return DT_BF16;
+        if (type == DT_F32 && gguf->tensors[i].rank >= 2 && (own == DT_BF16 || own == DT_F16))
+            type = own;
+    }
+    return type;
+}
+
 static void put_dtype(struct config *c)
 {
-    const char *name = "bfloat16"; // of quantized weights: what they are most often made from
+    enum dtype type = gguf_config_dtype(c->source);
 
-    for (size_t i = 0; i < c->source->ntensor; i++) {
-        const struct tensor *t = &c->source->tensors[i];
-
-        if (t->rank < 2 || (t->dtype != DT_BF16 && t->dtype != DT_F16))
-            continue;
-        name = t->dtype == DT_F16 ? "float16" : "bfloat16";
-        break;
-    }
-    put(c, &c->root, slice_of("torch_dtype"), "\"%s\"", name);
+    put(c, &c->root, slice_of("torch_dtype"), "\"%s\"",
+        type == DT_F32   ? "float32"
+        : type == DT_F16 ? "float16"
+                         : "bfloat16");
 }
 
 static void put_from_tensors(struct config *c)

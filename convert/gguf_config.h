@@ -14,6 +14,10 @@
 enum status gguf_config_write(const struct source *gguf, struct buf *out, struct notes *notes,
                               struct err *err);
 
+/* The float type that the file was made in: that of its matrices; bfloat16 where some are quantized, as it is
+ * what those are most often made from. */
+enum dtype gguf_config_dtype(const struct source *gguf);
+
 /* The number that a person wrote where the file has v: the shortest decimal fraction that rounds to it. */
 double gguf_config_decimal(float v);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "convert/to_hf.h"
 
+#include "convert/canon.h"
 #include "convert/hf_int.h"
 #include "plan/folder.h"
 #include "quantize/codecs.h"
@@ -114,7 +115,7 @@ static enum status lay_out(struct builder *b, struct meta *meta, struct err *err
     if (s == OK)
         s = add_config(&f, b, err);
     if (s == OK)
-        s = folder_add_beside(&f, b->source, LINK_COPY, err);
+        s = build_add_beside(b, &f, err);
     return s == OK ? folder_lay_out(&f, err) : s;
 }
 
@@ -129,7 +130,9 @@ enum status convert_to_hf(struct plan *plan, struct source *source, const struct
     struct meta meta;
 
     meta_init(&meta, &plan->arena);
-    enum status s = open_model(&b, &tower, err);
+    enum status s = canon_describe(source, &plan->notes, err);
+    if (s == OK)
+        s = open_model(&b, &tower, err);
     if (s == OK)
         s = build_add_inputs(&b, err);
     b.hp.wrapper = b.hp.wrapper && !hf_unwraps(&b);

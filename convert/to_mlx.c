@@ -3,6 +3,7 @@
 #include "convert/to_mlx.h"
 
 #include "plan/folder.h"
+#include "convert/canon.h"
 #include "convert/mlx_int.h"
 
 #define CONFIG_MAX (256 * MIB)
@@ -155,7 +156,7 @@ static enum status lay_out(struct builder *b, struct meta *meta, struct err *err
     if (s == OK)
         s = add_card(&f, b, err);
     if (s == OK)
-        s = folder_add_beside(&f, b->source, LINK_COPY, err);
+        s = build_add_beside(b, &f, err);
     return s == OK ? folder_lay_out(&f, err) : s;
 }
 
@@ -175,7 +176,9 @@ enum status convert_to_mlx(struct plan *plan, struct source *source, const struc
     struct meta meta;
 
     meta_init(&meta, &plan->arena);
-    enum status s = open_model(&b, &tower, err);
+    enum status s = canon_describe(source, &plan->notes, err);
+    if (s == OK)
+        s = open_model(&b, &tower, err);
     if (s == OK)
         s = build_add_inputs(&b, err);
     if (s == OK)
