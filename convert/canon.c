@@ -209,10 +209,15 @@ static enum status add_views(struct reading *r, const struct parts *p, struct te
     return s == OK ? OK : wrap(err, "tensor %s", p->whole.name);
 }
 
+/* All of one stored tensor, as it is. */
 static bool is_stored(const struct tensor_origin *o, enum dtype type)
 {
-    return o->nof == 1 && o->of[0]->dtype == type && o->made.nop == 0 && o->made.nview == 1 &&
-           o->made.views[0].base == 0 && o->made.views[0].ndim == 1 && o->made.views[0].dim[0].stride == 1;
+    const struct tensor *of = o->of[0];
+    const struct view *v = o->made.views;
+    uint64_t nelem;
+
+    return o->nof == 1 && of->dtype == type && o->made.nop == 0 && o->made.nview == 1 && v->ndim == 1 &&
+           v->dim[0].stride == 1 && shape_nelem(of->shape, of->rank, &nelem) && v->dim[0].n == nelem;
 }
 
 /* What the form does to values is taken back, in the type in which the class has them. */

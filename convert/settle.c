@@ -20,13 +20,15 @@ static enum fate fate_of(const struct plan_step *step, struct plan_sink *sink, e
 {
     struct transcoder t;
 
-    if (keeps_values(step) && from == sink->dtype && !sink->rounds)
+    if (keeps_values(step) && from == sink->dtype) {
+        sink->rounds = false; // what is not decoded has no values to round
         return FATE_COPIED;
+    }
     if (keeps_values(step) &&
         (sink->transcode.convert ? sink->transcode.from == from : transcoder_find(from, sink->dtype, &t))) {
         if (!sink->transcode.convert)
             sink->transcode = t;
-        sink->rounds = false; // there are no values to round
+        sink->rounds = false;
         return FATE_REPACKED;
     }
     return dtype_is_quantized(sink->dtype) ? FATE_REQUANTIZED : FATE_DECODED;
