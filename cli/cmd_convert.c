@@ -118,7 +118,9 @@ static const char *const about[] = {
     "Converts a Hugging Face checkpoint (a folder, or org/name in the local cache) to a GGUF file, quantized "
     "or not, in one pass and in the memory given. The file is the one that llama.cpp's converter writes, or "
     "that llama-quantize makes of it, byte for byte. With --to mlx: to the folder that mlx_lm's or mlx_vlm's "
-    "own convert makes, array by array.",
+    "own convert makes, array by array. With --to hf: to a Hugging Face folder.",
+    "The source may also be a folder for MLX, or, with --to mlx or hf, a GGUF file: what is quantized in it is "
+    "decoded, or repacked where the new type has the same levels.",
     "The output appears under its name only when it is complete. An interrupted run leaves OUT.partial and "
     "OUT.journal; the same command with --resume goes on from there.",
     NULL,
@@ -134,6 +136,7 @@ static const struct cmd_example example[] = {
      "with the draft head of its base"},
     {"scion convert Qwen3.5-9B -o x.gguf --dry-run", "what would be written"},
     {"scion convert Qwen3.5-9B --to mlx --bits 4 -o Qwen3.5-9B-4bit", "for MLX, in 4 bits"},
+    {"scion convert Qwen3.5-9B-4bit --to hf -o decoded", "from MLX to a Hugging Face folder"},
     {0},
 };
 
