@@ -119,8 +119,8 @@ static const char *const about[] = {
     "or not, in one pass and in the memory given. The file is the one that llama.cpp's converter writes, or "
     "that llama-quantize makes of it, byte for byte. With --to mlx: to the folder that mlx_lm's or mlx_vlm's "
     "own convert makes, array by array. With --to hf: to a Hugging Face folder.",
-    "The source may also be a folder for MLX, or, with --to mlx or hf, a GGUF file: what is quantized in it is "
-    "decoded, or repacked where the new type has the same levels.",
+    "The source may also be a folder for MLX, or, with --to mlx or hf, a GGUF file: what is quantized there "
+    "is decoded, or repacked where the new type has the same levels.",
     "The output appears under its name only when it is complete. An interrupted run leaves OUT.partial and "
     "OUT.journal; the same command with --resume goes on from there.",
     NULL,

@@ -25,7 +25,8 @@ static const struct opt table[] = {
     {.name = "stored",
      .kind = OPT_FLAG,
      OPT_FIELD(struct options, stored),
-     .help = "of a folder for MLX: the tensors as they lie in the files, with codes, scales and biases apart"},
+     .help = "of a folder for MLX: the tensors as they lie in the files, with codes, scales and biases "
+             "apart"},
     OPT_ROWS_COMMON(struct options),
     {0},
 };
@@ -33,8 +34,7 @@ static const struct opt table[] = {
 static const char *const about[] = {
     "Prints what a checkpoint holds: a Hugging Face folder, a folder for MLX, a safetensors file, a GGUF "
     "file or the first one of a split set, or the name of a model in the local Hugging Face cache "
-    "(org/name). Only headers "
-    "are read.",
+    "(org/name). Only headers are read.",
     "--json prints everything as one object, with arrays of metadata that have more than 1000 elements as "
     "their type and count unless --metadata is given. --verbose adds the list of files.",
     NULL,

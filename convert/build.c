@@ -209,7 +209,7 @@ enum status build_open(struct builder *b, struct err *err)
 {
     struct source *source = b->source;
 
-    if (source->kind == SOURCE_GGUF && (!source->config || b->world == &world_gguf))
+    if (source->kind == SOURCE_GGUF && (!source->config || b->world == &build_gguf_world))
         return fail(err, E_UNSUPPORTED, "%s: is a GGUF file already: scion quantize gives it other types",
                     source->path);
     if (!source->config)

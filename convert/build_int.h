@@ -60,7 +60,8 @@ struct build_world {
     bool stacks;          /* numbered experts become the outermost axis of one tensor */
 };
 
-extern const struct build_world world_gguf, world_mlx, world_hf; /* to_gguf.c, to_mlx.c, to_hf.c */
+/* to_gguf.c, to_mlx.c, to_hf.c */
+extern const struct build_world build_gguf_world, build_mlx_world, build_hf_world;
 
 /* What files with one head mode have in common: their tensors, in the plan's steps, and their metadata but
  * for what their types change. */
@@ -93,8 +94,6 @@ struct builder {
     struct authorship authorship;
     struct meta meta;
 };
-
-extern const struct build_world build_gguf_world;
 
 /* ---- build.c ---- */
 

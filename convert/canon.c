@@ -297,7 +297,7 @@ static enum status find_raw(void *ctx, const struct name_match *m, struct err *e
     struct tensor whole = {.name = m->rule->hf};
     struct formed f;
 
-    if (r->b.world != &world_mlx || !form || !form->axes)
+    if (r->b.world != &build_mlx_world || !form || !form->axes)
         return OK;
     const struct tensor *t = find_stored(r, m, r->b.world->own(m->rule));
     enum status s = t ? hparams_shape(&r->b.hp, m->rule->shape, whole.shape, &whole.rank, err) : OK;
@@ -306,7 +306,7 @@ static enum status find_raw(void *ctx, const struct name_match *m, struct err *e
     if (s == OK && t && t->rank == whole.rank &&
         memcmp(t->shape, whole.shape, t->rank * sizeof t->shape[0]) == 0 &&
         memcmp(t->shape, f.shape, t->rank * sizeof t->shape[0]) != 0)
-        r->b.world = &world_hf;
+        r->b.world = &build_hf_world;
     return s;
 }
 
@@ -326,7 +326,7 @@ static enum status read_model(struct reading *r, struct err *err)
 
     if (s == OK)
         s = visit_all(r, experts, visit, err);
-    if (s == OK && r->b.world == &world_hf && !r->b.vision) { // which may have them in either layout
+    if (s == OK && r->b.world == &build_hf_world && !r->b.vision) { // which may have them in either layout
         r->only = RULE_EXPERTS ^ experts ^ RULE_STACKED;
         s = visit_all(r, r->only, visit, err);
         r->only = 0;
@@ -456,7 +456,7 @@ enum status canon_open(struct source **out, const char *path, struct err *err)
     if (s == OK)
         s = mlx_join(*out, err);
     if (s == OK && (*out)->kind == SOURCE_MLX && (*out)->config)
-        s = canonize(*out, &world_mlx, err);
+        s = canonize(*out, &build_mlx_world, err);
     return s;
 }
 
@@ -479,5 +479,5 @@ enum status canon_describe(struct source *s, struct notes *notes, struct err *er
     if (s->kind != SOURCE_GGUF || s->config)
         return OK;
     enum status st = read_config(s, notes, err);
-    return st == OK ? canonize(s, &world_gguf, err) : st;
+    return st == OK ? canonize(s, &build_gguf_world, err) : st;
 }

@@ -49,7 +49,7 @@ static enum status choose_type(struct builder *b, const struct name_match *m, st
     return plan_add_sink(b->plan, step, &sink, err);
 }
 
-const struct build_world world_hf = {
+const struct build_world build_hf_world = {
     .name = output_name,
     .own = own_name,
     .form = form,
@@ -125,8 +125,12 @@ enum status convert_to_hf(struct plan *plan, struct source *source, const struct
     const struct convert_options options = {.allow_unknown = o->allow_unknown,
                                             .nallow_unknown = o->nallow_unknown};
     struct builder tower = {0};
-    struct builder b = {
-        .world = &world_hf, .plan = plan, .source = source, .options = &options, .mtp = o->mtp, .hf = o};
+    struct builder b = {.world = &build_hf_world,
+                        .plan = plan,
+                        .source = source,
+                        .options = &options,
+                        .mtp = o->mtp,
+                        .hf = o};
     struct meta meta;
 
     meta_init(&meta, &plan->arena);

@@ -29,7 +29,7 @@ static const struct tensor_form *form(const struct tensor_rule *rule)
     return rule->mlx ? rule->mlx->form : NULL;
 }
 
-const struct build_world world_mlx = {
+const struct build_world build_mlx_world = {
     .name = output_name,
     .own = own_name,
     .form = form,
@@ -167,7 +167,7 @@ enum status convert_to_mlx(struct plan *plan, struct source *source, const struc
                                             .nallow_unknown = o->nallow_unknown};
     struct mlx_types types = {.options = o};
     struct builder tower = {0};
-    struct builder b = {.world = &world_mlx,
+    struct builder b = {.world = &build_mlx_world,
                         .plan = plan,
                         .source = source,
                         .options = &options,
