@@ -13,7 +13,7 @@ struct imatrix_entry {
     const char *name;    /* of the weight tensor */
     const float *values; /* nmatrix x (n / nmatrix): one row of importances per expert; 1 where never hit */
     uint64_t n;
-    uint64_t nmatrix; /* 1 for a dense tensor, and in the older file */
+    uint64_t nmatrix;  /* 1 for a dense tensor, and in the older file */
     uint64_t nunhit;   /* matrices that calibration never reached */
     const bool *unhit; /* which those are; NULL when there are none */
 };
