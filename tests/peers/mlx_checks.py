@@ -111,7 +111,7 @@ def same_quality(folder):
     with open(os.path.join(SHARED, "heldout.txt"), encoding="utf-8") as f:
         text = f.read()
     plain = convert(folder, "--text-only")
-    tokens = windows(plain, text, 4096)
+    tokens = windows(plain, text, 2048)
     base = log_probs(plain, tokens)
     ours = measure(base, log_probs(convert(folder, "--text-only", "--bits", "4"), tokens), tokens)
     theirs = measure(base, log_probs(convert_peer("mlx_lm", folder, "-q"), tokens), tokens)
