@@ -19,10 +19,11 @@ struct reading {
     struct tensor *stored; /* as the source had them; in its arena, like all that lasts */
     bool *used;
     size_t nstored;
-    enum dtype file_type;   /* of a GGUF file, else DT_COUNT */
-    struct map index;       /* spelled() -> stored */
-    unsigned only;          /* visits pass other rules over: RULE_* bits; 0: none */
-    struct tensor *tensors; /* made so far */
+    enum dtype file_type;     /* of a GGUF file, else DT_COUNT */
+    struct map index;         /* spelled() -> stored */
+    struct name_match absent; /* experts whose first one is not there: the others are not looked for */
+    unsigned only;            /* visits pass other rules over: RULE_* bits; 0: none */
+    struct tensor *tensors;   /* made so far */
     size_t n, cap;
 };
 
@@ -262,20 +263,42 @@ static enum status make_tensor(struct reading *r, const struct parts *p, struct 
     return s;
 }
 
+/* A config may promise any number of experts. */
+static enum status check_experts(const struct reading *r, struct err *err)
+{
+    uint64_t n = 0;
+    enum status s = hparams_eval(&r->b.hp, "E", &n, err);
+
+    if (s == OK && n > HEAD_MAX_EXPERTS)
+        s = fail(err, E_FORMAT, "%s: num_experts=%" PRIu64 ": at most %d are possible", r->b.hp.name, n,
+                 HEAD_MAX_EXPERTS);
+    return s;
+}
+
+static bool is_passed_over(const struct reading *r, const struct name_match *m)
+{
+    return (r->only && !(m->rule->flags & r->only)) ||
+           (m->expert > 0 && m->rule == r->absent.rule && m->block == r->absent.block);
+}
+
 static enum status visit(void *ctx, const struct name_match *m, struct err *err)
 {
     struct reading *r = ctx;
     struct parts p = {.m = m};
     struct tensor t;
+    bool numbered = m->rule->flags & RULE_PER_EXPERT;
 
-    if (r->only && !(m->rule->flags & r->only))
+    if (is_passed_over(r, m))
         return OK;
-    p.whole.name = class_name(r, m);
-    if (!p.whole.name)
+    enum status s = numbered && m->expert == 0 ? check_experts(r, err) : OK;
+    if (s == OK && !(p.whole.name = class_name(r, m)))
         return fail_nomem(err);
-    enum status s = hparams_shape(&r->b.hp, m->rule->shape, p.whole.shape, &p.whole.rank, err);
+    if (s == OK)
+        s = hparams_shape(&r->b.hp, m->rule->shape, p.whole.shape, &p.whole.rank, err);
     if (s == OK)
         s = find_parts(r, &p, err);
+    if (numbered && m->expert == 0 && p.n == 0)
+        r->absent = *m;
     if (s != OK || p.n == 0)
         return s;
     s = make_tensor(r, &p, &t, err);
@@ -322,7 +345,7 @@ static enum status visit_all(struct reading *r, unsigned experts,
 static enum status read_model(struct reading *r, struct err *err)
 {
     unsigned experts = r->b.hp.arch->fused_experts ? RULE_FUSED : RULE_PER_EXPERT;
-    enum status s = visit_all(r, experts, find_raw, err);
+    enum status s = visit_all(r, 0, find_raw, err);
 
     if (s == OK)
         s = visit_all(r, experts, visit, err);
