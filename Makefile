@@ -31,7 +31,7 @@ ALL_CFLAGS = $(EXACT) $(OPT_$(CONF)) $(WARN) -fno-common -fvisibility=hidden -pt
 ALL_LDFLAGS = $(OPT_$(CONF)) -pthread $(LDFLAGS)
 ALL_LDLIBS = $(shell $(PKG_CONFIG) --libs $(LIBS)) -lm $(LDLIBS)
 
-FOLDERS := core kernels formats plan quantize arch convert graft
+FOLDERS := core kernels formats plan arch quantize card vocab repack gguf convert graft
 LIB_SRC := $(foreach d,$(FOLDERS),$(wildcard $(d)/*.c))
 CLI_SRC := $(wildcard cli/*.c)
 MKSAMPLE_SRC := $(wildcard samples/*.c)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/cmd.h"
 #include "cli/run.h"
-#include "convert/edit.h"
+#include "gguf/edit.h"
 
 struct options {
     struct opt_common common;

@@ -4,7 +4,7 @@
 #include "cli/run.h"
 #include "cli/tty.h"
 #include "convert/add_head.h"
-#include "convert/edit.h"
+#include "gguf/edit.h"
 #include "graft/graft.h"
 #include "graft/normalize.h"
 

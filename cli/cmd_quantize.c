@@ -2,7 +2,7 @@
 #include "cli/cmd.h"
 #include "cli/ladder.h"
 #include "cli/run.h"
-#include "convert/file_name.h"
+#include "card/file_name.h"
 
 struct options {
     struct opt_common common;

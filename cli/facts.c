@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/facts.h"
 
-#include "convert/pretok.h"
+#include "vocab/pretok.h"
 
 #define TOKENIZER_CONFIG_MAX (64 * MIB)
 

@@ -2,7 +2,7 @@
 #include "cli/ladder.h"
 
 #include "cli/tty.h"
-#include "convert/file_name.h"
+#include "card/file_name.h"
 
 #define LADDER_MAX (1 * MIB) /* bytes of a ladder file */
 #define RUNGS_MAX  256

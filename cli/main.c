@@ -2,7 +2,7 @@
 #include "cli/gen.h"
 #include "cli/tty.h"
 #include "cli/version.h"
-#include "convert/frontmatter.h"
+#include "card/frontmatter.h"
 #include "core/hash.h"
 #include "core/json.h"
 #include "core/nearest.h"

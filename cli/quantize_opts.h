@@ -4,7 +4,7 @@
 #define CLI_QUANTIZE_OPTS_H
 
 #include "cli/opt.h"
-#include "convert/quantize.h"
+#include "gguf/quantize.h"
 
 /* A member of this type takes them. */
 struct quantize_opts {

@@ -2,10 +2,10 @@
 #include "convert/add_head.h"
 
 #include "arch/keys.h"
-#include "convert/block_arrays.h"
+#include "gguf/block_arrays.h"
 #include "convert/build_int.h"
-#include "convert/from_gguf.h"
-#include "convert/layout.h"
+#include "gguf/from_gguf.h"
+#include "gguf/layout.h"
 
 #define OF_TRUNK "not of the head"
 #define NO_MORE  "of the head that the file had"

@@ -5,7 +5,7 @@
 
 #include "arch/names.h"
 #include "convert/convert.h"
-#include "convert/draft.h"
+#include "gguf/draft.h"
 #include "plan/folder.h"
 
 /* Per-expert tensors of one block, until all are there. */

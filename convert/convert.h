@@ -7,8 +7,8 @@
 #ifndef CONVERT_CONVERT_H
 #define CONVERT_CONVERT_H
 
-#include "convert/authorship.h"
-#include "convert/quantize.h"
+#include "card/authorship.h"
+#include "gguf/quantize.h"
 #include "formats/source.h"
 #include "plan/plan.h"
 

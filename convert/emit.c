@@ -3,7 +3,7 @@
 #include "arch/form.h"
 #include "convert/build_int.h"
 #include "convert/canon.h"
-#include "convert/experts.h"
+#include "repack/experts.h"
 #include "quantize/codecs.h"
 
 /* ---- sources and checks ---- */

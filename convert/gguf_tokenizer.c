@@ -3,10 +3,10 @@
 
 #include <math.h>
 
-#include "convert/authorship.h"
+#include "card/authorship.h"
 #include "convert/gguf_config.h"
-#include "convert/pretok.h"
-#include "convert/vocab_int.h"
+#include "vocab/pretok.h"
+#include "vocab/vocab.h"
 
 #define KEY(name) "tokenizer.ggml." name
 

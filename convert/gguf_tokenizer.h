@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From a GGUF file's tokenizer.* keys back to the files of a Hugging Face folder: the inverse of
- * convert/vocab.h for byte-level BPE. */
+ * vocab/vocab.h for byte-level BPE. */
 #ifndef CONVERT_GGUF_TOKENIZER_H
 #define CONVERT_GGUF_TOKENIZER_H
 

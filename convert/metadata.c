@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The metadata of a converted file, in the reference converter's order. */
 #include "convert/build_int.h"
-#include "convert/file_name.h"
+#include "card/file_name.h"
 #include "convert/mmproj.h"
-#include "convert/vocab.h"
+#include "vocab/vocab.h"
 
 #define SMALL_JSON (64 * MIB)
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From a checkpoint to the plan of GGUF files. */
 #include "convert/build_int.h"
-#include "convert/file_name.h"
-#include "convert/layout.h"
+#include "card/file_name.h"
+#include "gguf/layout.h"
 #include "quantize/codecs.h"
 
 /* ---- names and forms ---- */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From a model's folder to the keys a conversion writes and the name of its file. */
-#include "convert/authorship.h"
-#include "convert/file_name.h"
+#include "card/authorship.h"
+#include "card/file_name.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "convert/experts.h"
+#include "repack/experts.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

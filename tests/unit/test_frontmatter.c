@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Front matter: what PyYAML's safe_load makes of it, and what must be refused. */
-#include "convert/frontmatter.h"
+#include "card/frontmatter.h"
 
 #include <math.h>
 #include <setjmp.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "convert/meta_text.h"
+#include "gguf/meta_text.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

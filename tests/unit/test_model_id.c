@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Ids and titles. All expectations are what gguf-py's get_model_id_components and id_to_title return. */
-#include "convert/model_id.h"
+#include "card/model_id.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -4,9 +4,9 @@
  * pre-tokenizers of tests/golden/pretok/families.tsv over the vocabulary of bpe.json: once by merges, which
  * cross most boundaries, and once with ignore_merges, where each family's pieces are tokens.
  */
-#include "convert/bpe.h"
-#include "convert/pretok.h"
-#include "convert/pretok_ids.h"
+#include "vocab/bpe.h"
+#include "vocab/pretok.h"
+#include "vocab/pretok_ids.h"
 #include "core/file.h"
 
 #include <setjmp.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "convert/prune.h"
+#include "gguf/prune.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

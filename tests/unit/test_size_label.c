@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Parameter counts and their short form; labels as gguf-py's size_label writes them. */
-#include "convert/size_label.h"
+#include "card/size_label.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -3,7 +3,7 @@
 #ifndef TESTS_UNIT_VOCAB_FOLDER_H
 #define TESTS_UNIT_VOCAB_FOLDER_H
 
-#include "convert/vocab.h"
+#include "vocab/vocab.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
