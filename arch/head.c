@@ -127,23 +127,6 @@ static bool canonical_name(const struct head *h, const struct tensor *t, char ou
     return name_canonical(t->name, out) && str_starts(out, HEAD_PREFIX);
 }
 
-/* "x.scales" and "x.biases" of a quantized module stand for "x.weight". */
-static bool strip_scale(char name[NAME_MAX_LEN])
-{
-    static const char *const suffixes[] = {".scales", ".biases"};
-    size_t n = strlen(name);
-
-    for (size_t i = 0; i < ARRAY_LEN(suffixes); i++) {
-        size_t k = strlen(suffixes[i]);
-
-        if (n > k && strcmp(name + n - k, suffixes[i]) == 0) {
-            snprintf(name + n - k, k + 1, ".weight");
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Whether a tensor is under the head's names; if a rule knows it, x->match.rule is set. */
 static bool find_tensor(const struct head *h, const struct tensor *t, struct head_tensor *x)
 {
@@ -161,7 +144,6 @@ static bool find_tensor(const struct head *h, const struct tensor *t, struct hea
     }
     if (!canonical_name(h, t, name))
         return false;
-    x->is_scale = strip_scale(name);
     if (!h->arch || name_match_text(&h->hp, name, &x->match) != NAME_KNOWN ||
         x->match.rule->scope == SCOPE_MODEL)
         x->match.rule = NULL;
@@ -178,10 +160,7 @@ static enum status add_known(struct reader *r, const struct head_tensor *x, stru
     if (!arena_grow(a, (void **)&h->tensors, h->ntensor, &r->tensor_cap, sizeof *h->tensors))
         return fail_nomem(err);
     h->tensors[h->ntensor++] = *x;
-    if (x->is_scale) {
-        h->nscale++;
-        return OK;
-    }
+    h->nscale += dtype_parts(x->tensor->dtype)->n - 1;
     h->experts |= x->match.rule->flags & RULE_EXPERTS;
     name_source(&h->hp, &x->match, name);
     const char *key = arena_strdup(a, name);
@@ -330,7 +309,7 @@ static uint64_t count_experts(const struct head *h, const struct source *s)
     struct head_tensor x;
 
     for (size_t i = 0; i < s->ntensor; i++) {
-        if (!find_tensor(h, &s->tensors[i], &x) || !x.match.rule || x.is_scale || x.tensor->rank == 0)
+        if (!find_tensor(h, &s->tensors[i], &x) || !x.match.rule || x.tensor->rank == 0)
             continue;
         if (x.match.rule->gguf && strcmp(x.match.rule->gguf, "ffn_gate_inp.weight") == 0)
             routed = x.tensor->shape[0];

@@ -24,7 +24,6 @@ enum head_names {
 struct head_tensor {
     const struct tensor *tensor;
     struct name_match match; /* in head.hp: block is the layer of the head */
-    bool is_scale;           /* scales or biases of a quantized module, whose weight the match names */
 };
 
 struct head {
@@ -38,7 +37,7 @@ struct head {
     unsigned experts;            /* layouts of experts that are there: RULE_* bits; more than one is a mix */
     struct head_tensor *tensors; /* in the source's order */
     size_t ntensor;
-    size_t nscale;                 /* of those, scales and biases */
+    size_t nscale;                 /* scales and biases that are stored beside them */
     const struct tensor **unknown; /* under the head's names, but in no table */
     size_t nunknown;
     struct name_match *missing; /* what the tables ask for and is not there, in table order */

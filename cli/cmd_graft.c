@@ -2,6 +2,7 @@
 #include "cli/cmd.h"
 #include "cli/quantize_opts.h"
 #include "cli/run.h"
+#include "cli/side_car_opts.h"
 #include "convert/add_head.h"
 #include "formats/source.h"
 #include "graft/graft.h"
@@ -14,6 +15,7 @@ struct options {
     const char *target, *donor, *out, *head_type;
     int type, link, norms;
     bool in_place, replace, allow_requantize;
+    struct side_car_opts side_car;
 };
 
 static const char *const type_choices[] = {"keep", "bf16", "f16", "f32", NULL};
@@ -72,6 +74,7 @@ static const struct opt table[] = {
      .help =
          "how the donor stores its norms: as differences from 1 (delta), as they are (absolute), or as it "
          "declares or their values show (auto)"},
+    OPT_ROWS_SIDE_CAR(struct options),
     OPT_ROW_LINK(struct options, link),
     OPT_ROWS_SPLIT(struct options),
     OPT_ROWS_RUN(struct options),
@@ -86,6 +89,9 @@ static const char *const about[] = {
     "brought up "
     "to date; all other files are linked or copied. Of the donor only headers and the head are read.",
     "A GGUF file gets the head as its last blocks; its own tensors are copied as they are.",
+    "A folder for MLX gets it as a side-car, a file that config.json points to, in a form that MTPLX or "
+    "OptiQ "
+    "reads; loaders that know nothing of heads load the folder as before.",
     "Before any work it is checked that the head is complete and fits: shapes, vocabulary, experts, family, "
     "and "
     "how its norms are encoded.",
@@ -97,10 +103,32 @@ static const struct cmd_example example[] = {
     {"scion graft --target Ornith-9B --donor head.safetensors --in-place", "into the model itself"},
     {"scion graft --target Ornith-9B-Q4_K_M.gguf --donor Qwen3.5-9B -o Ornith-9B-MTP-Q4_K_M.gguf",
      "into a quantized file"},
+    {"scion graft --target Ornith-9B-4bit --donor Qwen3.5-9B -o Ornith-9B-4bit-MTP --policy cyankiwi",
+     "beside a folder for MLX, quantized to 4 bits"},
     {0},
 };
 
 /* ---- folders ---- */
+
+static enum status graft_to_side_car(const struct options *o, struct source *target, struct source *donor,
+                                     struct plan *plan, struct err *err)
+{
+    struct side_car_options s = {
+        .out = o->out,
+        .link = (enum link_mode)o->link,
+        .wishes = {o->replace, norms[o->norms]},
+        .type = types[o->type],
+        .allow_requantize = o->allow_requantize,
+    };
+
+    if (o->head_type || o->run.split_max_size || o->run.split_max_tensors)
+        return fail(err, E_USAGE,
+                    "%s: is no GGUF file: --mtp-type and splits are for those; --policy and --bits "
+                    "say how a head for MLX is quantized",
+                    target->path);
+    enum status st = side_car_opts_read(&o->side_car, &s, err);
+    return st == OK ? side_car_add(plan, target, donor, &s, err) : st;
+}
 
 static enum status graft_to_folder(const struct options *o, struct source *target, struct source *donor,
                                    struct plan *plan, struct err *err)
@@ -115,6 +143,9 @@ static enum status graft_to_folder(const struct options *o, struct source *targe
     if (o->head_type || o->allow_requantize || o->run.split_max_size || o->run.split_max_tensors)
         return fail(err, E_USAGE,
                     "%s: is no GGUF file: --mtp-type, --allow-requantize and splits are for those",
+                    target->path);
+    if (side_car_opts_given(&o->side_car))
+        return fail(err, E_USAGE, "%s: is no folder for MLX: options of side-cars are for those",
                     target->path);
     return graft_folder(plan, target, donor, &g, err);
 }
@@ -152,6 +183,9 @@ static enum status graft_to_file(const struct options *o, struct source *target,
     struct quantize_job job = {0};
     struct graft_match m;
 
+    if (side_car_opts_given(&o->side_car))
+        return fail(err, E_USAGE, "%s: is no folder for MLX: options of side-cars are for those",
+                    target->path);
     if (o->in_place || types[o->type] != DT_COUNT)
         return fail(err, E_USAGE, "%s: is a GGUF file: %s", target->path,
                     o->in_place ? "a new one is made of it, with -o" : "--mtp-type says the head's type");
@@ -177,6 +211,7 @@ static enum status plan_and_run(const struct options *o, struct err *err)
         s = source_open(&donor, o->donor, err);
     if (s == OK)
         s = target->kind == SOURCE_GGUF ? graft_to_file(o, target, donor, &plan, err)
+            : mlx_is(target)            ? graft_to_side_car(o, target, donor, &plan, err)
                                         : graft_to_folder(o, target, donor, &plan, err);
     if (s == OK)
         s = run_plan("graft", &plan, &run, &o->common, err);

@@ -98,7 +98,7 @@ static void add_files(struct buf *out, const struct mtp_status *st)
 static void add_found(struct buf *out, const struct mtp_status *st)
 {
     const struct head *h = &st->head;
-    size_t n = h->ntensor + h->nunknown;
+    size_t n = h->ntensor + h->nscale + h->nunknown;
     char missing[HEAD_TEXT_MAX];
 
     add_label(out, "found");
@@ -265,7 +265,7 @@ static void put_head(struct json_writer *w, const struct mtp_status *st)
     const struct head *h = &st->head;
 
     put_u64(w, "layers", h->names == HEAD_NONE ? 0 : h->nlayer);
-    put_u64(w, "tensors", h->names == HEAD_NONE ? st->appended : h->ntensor + h->nunknown);
+    put_u64(w, "tensors", h->names == HEAD_NONE ? st->appended : h->ntensor + h->nscale + h->nunknown);
     json_put_key(w, "complete");
     if (h->arch)
         json_put_bool(w, head_is_complete(h));

@@ -3,6 +3,8 @@
 
 #include "formats/st.h"
 
+#define HEAD_KEY "mtplx_mtp_quantization"
+
 /* ---- modes ---- */
 
 static const struct {
@@ -57,6 +59,11 @@ struct settings {
     struct map exact, spelled; /* path -> index in modules; under its own spelling, under the common one */
     const struct json **modules;
     size_t nmodule;
+
+    /* Where a head's tensors alone are joined. */
+    bool (*is_of)(const char *name); /* NULL: all are */
+    const struct json *head;         /* "mtplx_mtp_quantization", or NULL */
+    const struct mlx_setting *guess;
 };
 
 /* An older writer's entry has the same members and is no other quantizer's. */
@@ -182,24 +189,68 @@ static enum status read_settings(struct settings *q, struct err *err)
     return s;
 }
 
+/* What the config says of a module by name; NULL when it says nothing of it. *path: in the common spelling.
+ */
+static enum status find_entry(const struct settings *q, const char *module, const char **path,
+                              const struct json **entry, struct err *err)
+{
+    uint32_t i = map_find(&q->exact, slice_of(module));
+
+    *entry = NULL;
+    *path = common_spelling(&q->source->arena, module);
+    if (!*path)
+        return fail_nomem(err);
+    if (i == MAP_NONE)
+        i = map_find(&q->spelled, slice_of(*path));
+    if (i != MAP_NONE)
+        *entry = q->modules[i];
+    return OK;
+}
+
+/* What is declared of a head's module. */
+static const struct json *head_entry(const struct settings *q, const char *path)
+{
+    const struct json *modules = json_get(q->head, "modules"), *v = json_get(modules, path);
+    bool prefixed = str_starts(path, "mtp.");
+
+    if (!v && prefixed)
+        v = json_get(modules, path + strlen("mtp."));
+    if (!v)
+        v = json_get(q->head, path);
+    if (!v && prefixed)
+        v = json_get(q->head, path + strlen("mtp."));
+    return v && json_kind(v) == JSON_K_OBJECT ? v : NULL;
+}
+
+/* The setting of a head's module that has no entry of its own in "quantization". */
+static enum status find_head_setting(const struct settings *q, const char *module, const char *path,
+                                     struct mlx_setting *m, struct err *err)
+{
+    const struct json *v = head_entry(q, path);
+
+    if (v)
+        return read_setting(q, module, v, m, err);
+    if (json_get(q->head, "bits"))
+        return read_setting(q, HEAD_KEY, q->head, m, err);
+    if (q->guess)
+        *m = *q->guess;
+    return OK;
+}
+
 /* The setting of a module that has scales. */
 static enum status find_setting(const struct settings *q, const char *module, struct mlx_setting *m,
                                 struct err *err)
 {
-    uint32_t i = map_find(&q->exact, slice_of(module));
+    const struct json *v;
+    const char *path;
     bool yes;
+    enum status s = find_entry(q, module, &path, &v, err);
 
-    if (i == MAP_NONE) {
-        const char *spelled = common_spelling(&q->source->arena, module);
-
-        if (!spelled)
-            return fail_nomem(err);
-        i = map_find(&q->spelled, slice_of(spelled));
-    }
-    *m = q->all;
-    if (i == MAP_NONE || (json_bool(q->modules[i], &yes) && yes))
-        return OK;
-    const struct json *v = q->modules[i];
+    *m = q->object ? q->all : mlx_mode_default(MLX_AFFINE);
+    if (s != OK || (v && json_bool(v, &yes) && yes))
+        return s;
+    if (!v)
+        return q->is_of ? find_head_setting(q, module, path, m, err) : OK;
     if (json_kind(v) == JSON_K_BOOL || json_count(v) == 0)
         return fail(err, E_FORMAT, "%s: %s: %s=%s: means not quantized, but %s.scales is there", q->config,
                     q->key, json_key(v), json_kind(v) == JSON_K_BOOL ? "false" : "{}", module);
@@ -372,6 +423,8 @@ static enum status join(const struct settings *q, const struct tensor *t, struct
 
     *taken = true;
     *out = *t;
+    if ((q->is_of && !q->is_of(t->name)) || dtype_parts(t->dtype)->n > 1)
+        return OK;
     while (k < ARRAY_LEN(suffixes) && !str_ends(t->name, suffixes[k]))
         k++;
     if (k == ARRAY_LEN(suffixes))
@@ -389,7 +442,7 @@ static enum status join(const struct settings *q, const struct tensor *t, struct
                    ? fail(err, E_FORMAT, "%s: tensor %s: dtype=u32: there are no scales beside it",
                           path_of(s, t), t->name)
                    : OK;
-    if (!q->object)
+    if (!q->object && !q->is_of)
         return fail(err, E_FORMAT, "%s: quantization is missing, but tensor %s is there", q->config,
                     p.scales->name);
     p.biases = part_of(s, module, ".biases", name);
@@ -422,6 +475,17 @@ static enum status join_all(struct settings *q, struct err *err)
     return st;
 }
 
+static enum status join_by(struct settings *q, struct err *err)
+{
+    enum status s = read_settings(q, err);
+
+    if (s == OK)
+        s = join_all(q, err);
+    map_free(&q->exact);
+    map_free(&q->spelled);
+    return s;
+}
+
 enum status mlx_join(struct source *s, struct err *err)
 {
     struct settings q = {.source = s};
@@ -430,12 +494,19 @@ enum status mlx_join(struct source *s, struct err *err)
         return OK;
     enum status st = read_all(s, err);
     if (st == OK)
-        st = read_settings(&q, err);
-    if (st == OK)
-        st = join_all(&q, err);
-    map_free(&q.exact);
-    map_free(&q.spelled);
+        st = join_by(&q, err);
     if (st == OK)
         s->kind = SOURCE_MLX;
     return st;
+}
+
+enum status mlx_join_head(struct source *s, bool (*is_of)(const char *name), const struct mlx_setting *guess,
+                          struct err *err)
+{
+    struct settings q = {.source = s, .is_of = is_of, .guess = guess};
+
+    q.head = json_get(s->config, HEAD_KEY);
+    if (q.head && json_kind(q.head) != JSON_K_OBJECT)
+        q.head = NULL;
+    return join_by(&q, err);
 }

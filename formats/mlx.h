@@ -35,4 +35,10 @@ bool mlx_is(const struct source *s);
  * settings that MLX does not have. */
 enum status mlx_join(struct source *s, struct err *err);
 
+/* Joins the parts of a multi-token-prediction head alone, whatever it lies in: of tensors that `is_of` says
+ * are its own. Its settings are those of its modules in "quantization", or what "mtplx_mtp_quantization" says
+ * of them or of all, or `guess` (NULL: none), or the folder's. Errors as of mlx_join. */
+enum status mlx_join_head(struct source *s, bool (*is_of)(const char *name), const struct mlx_setting *guess,
+                          struct err *err);
+
 #endif

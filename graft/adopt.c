@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A graft in memory. */
 #include "graft/check.h"
-#include "graft/copy.h"
+#include "graft/pieces.h"
 
 struct adoption {
     struct graft_match *match;
@@ -9,28 +9,41 @@ struct adoption {
     uint32_t *file; /* of each of the donor's files, its number among the target's; UINT32_MAX: not there */
 };
 
+/* The number of one of the donor's files among the target's. */
+static enum status take_file(struct adoption *a, uint32_t donors, uint32_t *number, struct err *err)
+{
+    uint32_t *file = &a->file[donors];
+    enum status s = OK;
+
+    if (*file == UINT32_MAX)
+        s = source_add_file(a->target, a->match->donor.source->files[donors].path, file, err);
+    *number = *file;
+    return s;
+}
+
 static enum status add_piece(void *ctx, const struct head_piece *p, struct err *err)
 {
     struct adoption *a = ctx;
     const struct source *donor = a->match->donor.source;
-    uint32_t *file = &a->file[p->t->file];
-    struct tensor t = {
-        .name = arena_strdup(&a->target->arena, p->name), .dtype = p->t->dtype, .rank = p->rank};
-    uint64_t nelem, skip;
-    enum status s = t.name ? OK : fail_nomem(err);
+    const struct tensor *of = p->span[0].t;
+    struct tensor t = {.name = arena_strdup(&a->target->arena, p->name), .dtype = of->dtype, .rank = p->rank};
+    uint64_t skip;
 
-    if (s == OK && *file == UINT32_MAX)
-        s = source_add_file(a->target, donor->files[p->t->file].path, file, err);
+    require(p->nspan == 1); // layouts that come from a GGUF file's stacks
     memcpy(t.shape, p->shape, p->rank * sizeof t.shape[0]);
-    t.file = *file;
-    if (s == OK && (!shape_nelem(t.shape, t.rank, &nelem) || !dtype_nbytes(t.dtype, nelem, &t.nbytes) ||
-                    !dtype_nbytes(t.dtype, p->first, &skip)))
-        s = fail(err, E_FORMAT, "%s: tensor %s: shape and type do not fit", donor->files[p->t->file].path,
-                 p->t->name);
-    if (s != OK)
-        return s;
-    t.off = p->t->off + skip;
-    return source_push_tensor(a->target, &t, err);
+    if (!t.name)
+        return fail_nomem(err);
+    if (!dtype_nbytes(t.dtype, p->span[0].nelem, &t.nbytes) ||
+        !dtype_nbytes(t.dtype, p->span[0].first, &skip))
+        return fail(err, E_FORMAT, "%s: tensor %s: shape and type do not fit", donor->files[of->file].path,
+                    of->name);
+    enum status s = take_file(a, of->file, &t.file, err);
+    t.off = of->off + skip;
+    for (uint32_t k = 1; k < dtype_parts(t.dtype)->n && s == OK; k++) {
+        s = take_file(a, of->more[k - 1].file, &t.more[k - 1].file, err);
+        t.more[k - 1].off = of->more[k - 1].off + dtype_part_nbytes(t.dtype, k, p->span[0].first);
+    }
+    return s == OK ? source_push_tensor(a->target, &t, err) : s;
 }
 
 /* Whether a tensor comes behind those of the head's file, as shards follow by name. */
@@ -47,7 +60,8 @@ static enum status rebuild(struct adoption *a, struct err *err)
 {
     struct source *s = a->target;
     size_t n = s->ntensor, nhead = 0;
-    struct head_visit visit = {&a->match->donor.head, &a->match->target.hp, a, add_piece};
+    struct head_visit visit = {
+        .head = &a->match->donor.head, .hp = &a->match->target.hp, .ctx = a, .fn = add_piece};
     struct tensor *kept = calloc(n + 1, sizeof *kept);
     bool *behind = calloc(n + 1, sizeof *behind);
     enum status st = kept && behind ? OK : fail_nomem(err);

@@ -12,9 +12,10 @@ static enum status check_type(const struct source *s, const struct head_tensor *
     enum dtype type = t->tensor->dtype;
     bool plain = type == DT_F32 || type == DT_F16 || type == DT_BF16;
 
-    if (plain || (gguf && codec_find(type)->decode))
+    if (plain || ((gguf || dtype_parts(type)->n > 1) && codec_find(type)->decode))
         return OK;
-    return fail(err, E_UNSUPPORTED, "%s: tensor %s: dtype=%s: a head is grafted from f32, f16 or bf16",
+    return fail(err, E_UNSUPPORTED,
+                "%s: tensor %s: dtype=%s: a head is grafted from f32, f16, bf16 or what MLX quantized",
                 s->files[t->tensor->file].path, t->tensor->name, dtype_name(type));
 }
 
@@ -30,11 +31,6 @@ enum status check_donor(const struct mtp_status *donor, struct err *err)
     if (!h->arch || h->ntensor == 0)
         return fail(err, E_UNSUPPORTED, "%s: its multi-token-prediction head is of no family that is known",
                     path);
-    if (h->nscale > 0)
-        return fail(
-            err, E_UNSUPPORTED,
-            "%s: its head is quantized for MLX (%zu tensors are scales and biases): take the original's",
-            path, h->nscale);
     if (h->nunknown > 0)
         return fail(err, E_FORMAT, "%s: tensor %s%s: is under the head's names, but not known in %s", path,
                     h->unknown[0]->name, h->nunknown > 1 ? " (and others)" : "", h->arch->name);
@@ -115,7 +111,7 @@ static enum status read_numbers(struct mtp_status *target, struct err *err)
 
     if (s->kind == SOURCE_GGUF)
         return graft_trunk(target, err);
-    enum status st = check_folder(s, err);
+    enum status st = mlx_is(s) && s->config ? OK : check_folder(s, err);
     if (st == OK && !target->hp.arch) /* for its sentence */
         st = hparams_read(&target->hp, s->config, source_beside(s, "config.json"), err);
     return st;

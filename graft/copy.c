@@ -1,18 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "graft/copy.h"
 
+#include "formats/mlx.h"
 #include "quantize/codecs.h"
 
-/* What becomes of a piece. */
-struct made {
-    enum dtype type;
-    bool subtract_one;
-};
-
-static enum status add_source(struct plan *plan, const struct source *s, const struct head_piece *p,
-                              bool moves, uint32_t *index, struct err *err)
+static enum status add_source(struct plan *plan, const struct source *s, const struct tensor *t, bool moves,
+                              uint32_t *index, struct err *err)
 {
-    const struct tensor *t = p->t;
     struct plan_source src = {
         .name = t->name,
         .dtype = t->dtype,
@@ -20,6 +14,8 @@ static enum status add_source(struct plan *plan, const struct source *s, const s
         .span = {{s->files[t->file].file, t->off}},
     };
 
+    for (uint32_t k = 1; k < dtype_parts(t->dtype)->n; k++)
+        src.span[k] = (struct plan_span){s->files[t->more[k - 1].file].file, t->more[k - 1].off};
     if (!shape_nelem(t->shape, t->rank, &src.nelem))
         return fail(err, E_FORMAT, "%s: tensor %s: its elements do not fit 64 bits", s->files[t->file].path,
                     t->name);
@@ -29,117 +25,83 @@ static enum status add_source(struct plan *plan, const struct source *s, const s
     return plan_add_source(plan, &src, index, err);
 }
 
-static enum status add_piece(struct plan *plan, const struct source *s, const struct head_piece *p,
-                             const struct made *made, struct err *err)
+/* Spans of one tensor that follow each other share its source. */
+static enum status add_views(struct plan *plan, const struct source *s, const struct head_piece *p,
+                             bool moves, struct plan_step *step, struct err *err)
 {
-    bool moves = made->type == p->t->dtype && !made->subtract_one;
-    struct plan_sink sink = {.dtype = made->type, .codec = moves ? &plan_verbatim : codec_find(made->type)};
+    uint32_t source = 0;
+    enum status st = OK;
+
+    for (size_t i = 0; i < p->nspan && st == OK; i++) {
+        if (i == 0 || p->span[i].t != p->span[i - 1].t)
+            st = add_source(plan, s, p->span[i].t, moves, &source, err);
+        struct view v = view_whole(source, p->span[i].nelem);
+        v.base = p->span[i].first;
+        if (st == OK)
+            st = plan_add_view(plan, step, &v, err);
+    }
+    return st;
+}
+
+static bool keeps(const struct head_piece *p, const struct head_made *made)
+{
+    bool same = !made->op_set;
+
+    for (size_t i = 0; i < p->nspan && same; i++)
+        same = p->span[i].t->dtype == made->sink.dtype;
+    return same;
+}
+
+enum status head_step(struct plan *plan, const struct source *source, const struct head_piece *p,
+                      const struct head_made *made, struct err *err)
+{
+    bool moves = keeps(p, made);
+    struct plan_sink sink = made->sink;
     const char *name = arena_strdup(&plan->arena, p->name);
     struct plan_step *step;
-    uint32_t source;
 
     if (!name)
         return fail_nomem(err);
-    enum status st = add_source(plan, s, p, moves, &source, err);
+    enum status st = plan_add_step(plan, name, p->shape, p->rank, &step, err);
     if (st == OK)
-        st = plan_add_step(plan, name, p->shape, p->rank, &step, err);
+        st = add_views(plan, source, p, moves, step, err);
     if (st != OK)
         return st;
-    struct view v = view_whole(source, step->nelem);
-    v.base = p->first;
-    st = plan_add_view(plan, step, &v, err);
-    if (made->subtract_one)
-        plan_add_op(step, OP_SUB_ONE);
-    return st == OK ? plan_add_sink(plan, step, &sink, err) : st;
+    if (made->op_set)
+        plan_add_op(step, made->op);
+    if (moves)
+        sink = (struct plan_sink){.dtype = sink.dtype, .codec = &plan_verbatim};
+    else if (!sink.codec)
+        sink.codec = codec_find(sink.dtype);
+    return plan_add_sink(plan, step, &sink, err);
 }
 
 enum status copy_tensor(struct plan *plan, const struct source *source, const struct tensor *t,
                         const char *name, struct err *err)
 {
-    struct head_piece p = {.t = t, .name = name, .rank = t->rank, .shape = t->shape};
+    struct head_span span = {.t = t};
+    struct head_piece p = {.name = name, .rank = t->rank, .shape = t->shape, .span = &span, .nspan = 1};
 
-    return add_piece(plan, source, &p, &(struct made){t->dtype, false}, err);
-}
-
-/* The rule of a single expert that makes the same stack. */
-static const struct tensor_rule *numbered_rule(const struct arch *arch, const struct tensor_rule *stacked)
-{
-    for (const struct tensor_rule *const *tables = arch->tables; *tables; tables++)
-        for (const struct tensor_rule *r = *tables; r->hf; r++)
-            if ((r->flags & RULE_PER_EXPERT) && strcmp(r->gguf, stacked->gguf) == 0)
-                return r;
-    return NULL;
-}
-
-static enum status visit_experts(const struct head_visit *v, const struct head_tensor *h,
-                                 const struct head_piece *stack, struct err *err)
-{
-    struct name_match m = {numbered_rule(v->head->arch, h->match.rule), h->match.block, 0};
-    char name[NAME_MAX_LEN];
-    enum status s = OK;
-    uint64_t nelem = 0;
-
-    require(m.rule && shape_nelem(stack->shape + 1, stack->rank - 1, &nelem));
-    for (; m.expert < stack->shape[0] && s == OK; m.expert++) {
-        struct head_piece p = *stack;
-
-        name_source(&v->head->hp, &m, name);
-        p.name = name;
-        p.rank = stack->rank - 1;
-        p.shape = stack->shape + 1;
-        p.first = m.expert * nelem;
-        s = v->fn(v->ctx, &p, err);
-    }
-    return s;
-}
-
-static enum status visit_tensor(const struct head_visit *v, const struct head_tensor *h, struct err *err)
-{
-    const struct tensor_form *form = h->match.rule->form;
-    bool in_blocks = v->head->names == HEAD_BLOCKS;
-    struct head_piece p = {
-        .t = h->tensor,
-        .rank = h->tensor->rank,
-        .shape = h->tensor->shape,
-        .is_norm = form && form->op_set && form->op == OP_ADD_ONE && !h->is_scale,
-    };
-    char name[NAME_MAX_LEN];
-    uint64_t shape[TENSOR_MAX_RANK];
-
-    if (in_blocks) {
-        enum status s = hparams_shape(v->hp, h->match.rule->shape, shape, &p.rank, err);
-
-        if (s != OK)
-            return s;
-        p.shape = shape;
-    }
-    if (in_blocks && (h->match.rule->flags & RULE_STACKED))
-        return visit_experts(v, h, &p, err);
-    if (in_blocks)
-        name_source(&v->head->hp, &h->match, name);
-    else if (v->head->names == HEAD_BARE)
-        snprintf(name, sizeof name, "mtp.%s", h->tensor->name);
-    else
-        (void)name_canonical(h->tensor->name, name);
-    p.name = name;
-    return v->fn(v->ctx, &p, err);
-}
-
-enum status head_visit(const struct head_visit *v, struct err *err)
-{
-    enum status s = OK;
-
-    for (size_t i = 0; i < v->head->ntensor && s == OK; i++)
-        s = visit_tensor(v, &v->head->tensors[i], err);
-    return s;
+    if (!shape_nelem(t->shape, t->rank, &span.nelem))
+        return fail(err, E_FORMAT, "%s: tensor %s: its elements do not fit 64 bits",
+                    source->files[t->file].path, t->name);
+    return head_step(plan, source, &p, &(struct head_made){.sink.dtype = t->dtype}, err);
 }
 
 static enum status copy_piece(void *ctx, const struct head_piece *p, struct err *err)
 {
     const struct head_copy *c = ctx;
-    struct made made = {c->type == DT_COUNT ? p->t->dtype : c->type, p->is_norm && c->subtract_one};
+    enum dtype own = p->span[0].t->dtype;
+    bool decodes = c->decodes && dtype_parts(own)->n > 1;
+    struct head_made made = {
+        .sink.dtype = c->type != DT_COUNT ? c->type
+                      : decodes           ? mlx_value_type(own)
+                                          : own,
+        .op_set = p->is_norm && c->subtract_one,
+        .op = OP_SUB_ONE,
+    };
 
-    return add_piece(c->plan, c->source, p, &made, err);
+    return head_step(c->plan, c->source, p, &made, err);
 }
 
 enum status head_copy_steps(struct head_copy *c, struct err *err)

@@ -3,40 +3,32 @@
 #ifndef GRAFT_COPY_H
 #define GRAFT_COPY_H
 
-#include "arch/head.h"
+#include "graft/pieces.h"
+#include "plan/plan.h"
 
-/* A tensor as a folder has it: all of t, or elements [first, ...) of it under another shape. */
-struct head_piece {
-    const struct tensor *t;
-    const char *name; /* good during the call */
-    uint32_t rank;
-    const uint64_t *shape;
-    uint64_t first;
-    bool is_norm; /* of those that may be differences from 1 */
+/* What a piece becomes. */
+struct head_made {
+    struct plan_sink sink; /* its codec is found; a piece of that type whose values stay is copied */
+    bool op_set;
+    enum op op; /* on the values, when op_set */
 };
 
-/* Calls fn for every piece of a head, named "mtp." whatever the source calls it. Stacked experts of a GGUF
- * file become numbered ones; all else keeps its layout. */
-struct head_visit {
-    const struct head *head;
-    const struct hparams *hp; /* as below */
-    void *ctx;
-    enum status (*fn)(void *ctx, const struct head_piece *p, struct err *err);
-};
-enum status head_visit(const struct head_visit *v, struct err *err);
+/* Adds a step with one sink for a piece of a head in `source`, which must outlive the plan. E_UNSUPPORTED for
+ * values that must be converted and cannot. */
+enum status head_step(struct plan *plan, const struct source *source, const struct head_piece *p,
+                      const struct head_made *made, struct err *err);
 
 struct head_copy {
     struct plan *plan;
     const struct source *source; /* must outlive the plan */
     const struct head *head;
-    const struct hparams *hp; /* of the model that gets it; tensors from a GGUF file have been checked against
-                                 its shapes, and get them back where that left out a dimension of 1 */
+    const struct hparams *hp; /* as of struct head_visit */
     enum dtype type;          /* of the written tensors; DT_COUNT: each keeps its own, and its bytes */
     bool subtract_one;        /* absolute norms become differences from 1 */
+    bool decodes;             /* what is quantized is written as the values that it means */
 };
 
-/* Adds a step with one sink for every piece of the head. E_UNSUPPORTED for values that must be converted and
- * cannot. */
+/* Adds a step with one sink for every tensor of the head, in the layout that it has. */
 enum status head_copy_steps(struct head_copy *c, struct err *err);
 
 /* Adds one tensor under a name, with its bytes. */

@@ -28,6 +28,7 @@ static enum status add_head(struct graft *g, struct err *err)
         .hp = &g->match.target.hp,
         .type = g->o->type,
         .subtract_one = g->match.absolute,
+        .decodes = true,
     };
 
     if (copy.type == DT_COUNT)
@@ -130,7 +131,7 @@ static enum status add_files(struct graft *g, struct err *err)
     if (s == OK && g->o->out)
         s = add_unlisted(g, err);
     if (s == OK)
-        s = origin_licences(&g->folder, g->match.target.source, g->match.donor.source, err);
+        s = origin_licences(&g->folder, g->match.target.source, g->match.donor.source, GRAFT_HEAD_FILE, err);
     if (s == OK && g->o->out)
         s = folder_add_beside(&g->folder, g->match.target.source, g->o->link, err);
     return s;
@@ -197,6 +198,14 @@ static enum status note_quantized(struct graft *g, struct err *err)
         g->match.target.source->path, method ? method : "of an unnamed method");
 }
 
+static enum status note_decoded(struct graft *g, struct err *err)
+{
+    if (g->match.donor.head.nscale == 0)
+        return OK;
+    return notes_add(&g->plan->notes, err, "%s: its head is quantized for MLX: decoded",
+                     g->match.donor.source->path);
+}
+
 /* Hugging Face's checkpoints have differences from 1: what the donor has becomes that. */
 static enum status note_norms(struct graft *g, struct err *err)
 {
@@ -218,11 +227,13 @@ enum status graft_folder(struct plan *plan, struct source *target, struct source
     if (s == OK)
         s = note_norms(&g, err);
     if (s == OK)
+        s = note_decoded(&g, err);
+    if (s == OK)
         s = note_quantized(&g, err);
     if (s != OK)
         return s;
     meta_init(&metadata, &plan->arena);
-    s = origin_metadata(&metadata, donor, &g.match.donor.head, err);
+    s = origin_metadata(&metadata, donor, &g.match.donor.head, "pt", err);
     if (s == OK)
         s = plan_folder(&g, &metadata, err);
     meta_free(&metadata);
@@ -246,7 +257,7 @@ enum status graft_extract(struct plan *plan, struct source *source, const char *
     if (s == OK)
         s = head_copy_steps(&copy, err);
     if (s == OK)
-        s = origin_metadata(&metadata, source, &st.head, err);
+        s = origin_metadata(&metadata, source, &st.head, "pt", err);
     for (size_t i = 0; i < source->nfile && s == OK; i++)
         s = plan_add_input(plan, source->files[i].path, err);
     if (s == OK)

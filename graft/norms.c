@@ -121,7 +121,7 @@ static bool is_delta_norm(const struct head_tensor *t)
 {
     const struct tensor_form *form = t->match.rule->form;
 
-    return !t->is_scale && form && form->op_set && form->op == OP_ADD_ONE && kind_of(t) < ARRAY_LEN(kinds);
+    return form && form->op_set && form->op == OP_ADD_ONE && kind_of(t) < ARRAY_LEN(kinds);
 }
 
 static void summarize(struct norms *n, const struct head *h)

@@ -28,22 +28,34 @@ static enum status digest_range(struct sha256 *sha, const struct file *f, uint64
     return s;
 }
 
+/* Bytes of the head in a file. */
+struct range {
+    uint64_t off, nbytes;
+};
+
 static int by_offset(const void *a, const void *b)
 {
-    const struct tensor *x = *(const struct tensor *const *)a, *y = *(const struct tensor *const *)b;
+    const struct range *x = a, *y = b;
 
     return x->off < y->off ? -1 : x->off > y->off;
 }
 
-/* The head's tensors in a file, by offset; *n gets how many. NULL when out of memory. */
-static const struct tensor **tensors_in(const struct head *h, uint32_t file, size_t *n)
+/* The stored tensors of the head that lie in a file, by offset; *n gets how many. NULL when out of memory. */
+static struct range *ranges_in(const struct head *h, uint32_t file, size_t *n)
 {
-    const struct tensor **list = calloc(h->ntensor + 1, sizeof(*list));
+    struct range *list = calloc(h->ntensor + h->nscale + 1, sizeof(*list));
 
     *n = 0;
-    for (size_t i = 0; list && i < h->ntensor; i++)
-        if (h->tensors[i].tensor->file == file)
-            list[(*n)++] = h->tensors[i].tensor;
+    for (size_t i = 0; list && i < h->ntensor; i++) {
+        const struct tensor *t = h->tensors[i].tensor;
+        uint64_t nelem = 0;
+
+        require(shape_nelem(t->shape, t->rank, &nelem));
+        for (uint32_t k = 0; k < dtype_parts(t->dtype)->n; k++)
+            if ((k ? t->more[k - 1].file : t->file) == file)
+                list[(*n)++] =
+                    (struct range){k ? t->more[k - 1].off : t->off, dtype_part_nbytes(t->dtype, k, nelem)};
+    }
     if (list && *n > 1)
         qsort(list, *n, sizeof(*list), by_offset);
     return list;
@@ -58,13 +70,13 @@ static enum status describe_file(const struct source *donor, const struct head *
     struct sha256 *sha = sha256_new();
     char hex[SHA256_HEX];
     size_t n;
-    const struct tensor **list = tensors_in(h, file, &n);
+    struct range *list = ranges_in(h, file, &n);
     enum status s = sha && list ? OK : fail_nomem(err);
 
     if (s == OK && n > 0) {
         s = digest_range(sha, sf->file, 0, sf->header_nbytes, err);
         for (size_t i = 0; i < n && s == OK; i++)
-            s = digest_range(sha, sf->file, list[i]->off, list[i]->nbytes, err);
+            s = digest_range(sha, sf->file, list[i].off, list[i].nbytes, err);
         sha256_end(sha, hex);
         buf_printf(out, "%s%.*s sha256:%s", out->n ? ", " : "", (int)base.n, base.p, hex);
     }
@@ -94,11 +106,11 @@ static enum status inherit(struct meta *meta, const struct source *donor, const 
 }
 
 enum status origin_metadata(struct meta *meta, const struct source *donor, const struct head *h,
-                            struct err *err)
+                            const char *format, struct err *err)
 {
     bool found;
     struct buf files;
-    enum status s = meta_set_str(meta, "format", "pt", err);
+    enum status s = meta_set_str(meta, "format", format, err);
 
     if (s == OK)
         s = inherit(meta, donor, h, &found, err);
@@ -160,7 +172,8 @@ static enum status carry(struct folder *f, struct source *target, struct source 
     return *as && from ? folder_add_copy(f, *as, from, LINK_COPY, err) : fail_nomem(err);
 }
 
-enum status origin_licences(struct folder *f, struct source *target, struct source *donor, struct err *err)
+enum status origin_licences(struct folder *f, struct source *target, struct source *donor, const char *file,
+                            struct err *err)
 {
     struct buf names, text;
     enum status s = OK;
@@ -177,11 +190,10 @@ enum status origin_licences(struct folder *f, struct source *target, struct sour
         }
     }
     if (s == OK && names.n > 0) {
-        buf_printf(
-            &text,
-            "The multi-token-prediction head of this model, the tensors mtp.* in model-mtp.safetensors,\n"
-            "comes from %s. The following files are from there and cover those tensors only: %s\n",
-            donor->name, names.p);
+        buf_printf(&text,
+                   "The multi-token-prediction head of this model, the tensors mtp.* in %s,\n"
+                   "comes from %s. The following files are from there and cover those tensors only: %s\n",
+                   file, donor->name, names.p);
         s = buf_check(&text, "the note on licences", err);
         if (s == OK)
             s = folder_add_text(f, "MTP-ORIGIN.txt", text.p, text.n, err);

@@ -58,22 +58,78 @@ static enum status read_config(struct mtp_status *st, struct err *err)
     return notes_add(&st->notes, err, "%s: the config's sizes are not compared", reason.text);
 }
 
-enum status mtp_status_locate(struct mtp_status *st, struct source *s, struct err *err)
+/* ---- heads quantized for MLX ---- */
+
+static bool is_any(const char *name)
+{
+    (void)name;
+    return true;
+}
+
+/* The tensor of the head's first layer with that end of its name. */
+static const struct tensor *find_end(const struct source *s, bool (*is_of)(const char *name), const char *end)
+{
+    for (size_t i = 0; i < s->ntensor; i++)
+        if (str_ends(s->tensors[i].name, end) && is_of(s->tensors[i].name))
+            return &s->tensors[i];
+    return NULL;
+}
+
+/* What the shapes tell: rows of the query's matrix are as long as the norm before it. */
+static bool guess_setting(const struct source *s, bool (*is_of)(const char *name), struct mlx_setting *m)
+{
+    const struct tensor *norm = find_end(s, is_of, "layers.0.input_layernorm.weight"),
+                        *codes = find_end(s, is_of, "layers.0.self_attn.q_proj.weight"),
+                        *scales = find_end(s, is_of, "layers.0.self_attn.q_proj.scales");
+
+    if (!norm || !codes || !scales || norm->rank != 1 || codes->rank != 2 || scales->rank != 2)
+        return false;
+    uint64_t row = norm->shape[0], words = codes->shape[1], groups = scales->shape[1];
+    if (row == 0 || groups == 0 || words > UINT64_MAX / 32 || words * 32 % row || row % groups)
+        return false;
+    *m = (struct mlx_setting){MLX_AFFINE, words * 32 / row, row / groups};
+    return mlx_type(m, DT_BF16) != DT_COUNT;
+}
+
+/* Scales and biases of the head's modules become parts of their weights. */
+static enum status join_head(struct mtp_status *st, struct err *err)
+{
+    struct source *s = st->source;
+    bool (*is_of)(const char *name) = st->head.names == HEAD_BARE ? is_any : name_is_mtp;
+    struct mlx_setting guess;
+
+    if ((st->head.names != HEAD_MTP && st->head.names != HEAD_BARE) || !find_end(s, is_of, ".scales"))
+        return OK;
+    bool guessed = guess_setting(s, is_of, &guess);
+    enum status status = mlx_join_head(s, is_of, guessed ? &guess : NULL, err);
+    return status == OK ? head_read(&st->head, s, st->hp.arch ? &st->hp : NULL, err) : status;
+}
+
+/* ---- all of it ---- */
+
+static enum status adopt(struct mtp_status *st, struct err *err)
 {
     size_t n = 0;
+    enum status status = head_adopt_hidden(st->source, &n, err);
 
-    *st = (struct mtp_status){.source = s, .notes.arena = &s->arena};
-    enum status status = read_config(st, err);
-    const struct hparams *hp = st->hp.arch ? &st->hp : NULL;
-    if (status == OK)
-        status = head_read(&st->head, s, hp, err);
-    if (status != OK || st->head.names != HEAD_NONE || s->kind != SOURCE_HF)
-        return status;
-    status = head_adopt_hidden(s, &n, err);
     st->hidden = n > 0;
     if (status == OK && n == 0)
         status = try_side_cars(st, err);
-    return status == OK && (st->hidden || st->side_car) ? head_read(&st->head, s, hp, err) : status;
+    return status == OK && (st->hidden || st->side_car)
+               ? head_read(&st->head, st->source, st->hp.arch ? &st->hp : NULL, err)
+               : status;
+}
+
+enum status mtp_status_locate(struct mtp_status *st, struct source *s, struct err *err)
+{
+    *st = (struct mtp_status){.source = s, .notes.arena = &s->arena};
+    enum status status = read_config(st, err);
+
+    if (status == OK)
+        status = head_read(&st->head, s, st->hp.arch ? &st->hp : NULL, err);
+    if (status == OK && st->head.names == HEAD_NONE && s->kind == SOURCE_HF)
+        status = adopt(st, err);
+    return status == OK ? join_head(st, err) : status;
 }
 
 /* ---- heads that follow the trunk's layers ---- */

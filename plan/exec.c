@@ -503,11 +503,40 @@ static enum status load_resume(struct run *r, struct err *err)
     return s == OK ? check_adopted(r, err) : s;
 }
 
+/* The folders of a plan, the outermost first; i from 0 on. NULL behind the last. */
+static const char *folder_at(const struct plan *p, size_t i)
+{
+    size_t before = p->folder ? 1 : 0;
+
+    if (i < before)
+        return p->folder;
+    return i - before < p->nsubfolder ? p->subfolders[i - before] : NULL;
+}
+
+/* *made: which were not there. */
+static enum status make_folders(const struct plan *p, bool **made, struct err *err)
+{
+    const char *path;
+
+    *made = calloc(p->nsubfolder + 1, sizeof **made);
+    enum status s = *made ? OK : fail_nomem(err);
+    for (size_t i = 0; s == OK && (path = folder_at(p, i)); i++)
+        s = outfile_make_folder(path, &(*made)[i], err);
+    return s;
+}
+
+static void unmake_folders(const struct plan *p, const bool *made)
+{
+    for (size_t i = p->nsubfolder + 1; made && i-- > 0;)
+        if (made[i])
+            rmdir(folder_at(p, i));
+}
+
 static enum status run_whole(const struct plan *p, const struct exec_options *o, struct exec_result *result,
                              struct err *err)
 {
     struct run r = {.plan = p, .options = o};
-    bool made_folder = false;
+    bool *made = NULL; // folders
 
     enum status s = exec_measure(p, o, &r.memory, err);
 
@@ -516,8 +545,8 @@ static enum status run_whole(const struct plan *p, const struct exec_options *o,
     r.walk = (struct tile_walk){.plan = p, .tile_elems = r.memory.tile_elems};
     if (s == OK)
         s = allocate(&r, err);
-    if (s == OK && p->folder)
-        s = outfile_make_folder(p->folder, &made_folder, err);
+    if (s == OK)
+        s = make_folders(p, &made, err);
     if (s == OK)
         s = open_outputs(&r, err);
     if (s == OK)
@@ -533,8 +562,9 @@ static enum status run_whole(const struct plan *p, const struct exec_options *o,
     for (size_t i = 0; r.files && i < p->nout; i++)
         outfile_close(r.files[i], result->resumable);
     journal_close(r.journal, result->resumable);
-    if (s != OK && made_folder && !result->resumable)
-        rmdir(p->folder);
+    if (s != OK && !result->resumable)
+        unmake_folders(p, made);
+    free(made);
     release(&r);
     return s;
 }

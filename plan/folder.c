@@ -16,6 +16,7 @@ struct folder_shard {
     const struct meta *metadata;
     const char *from; /* of a shard carried over */
     enum link_mode mode;
+    bool aside;            /* not in the index */
     struct stored *stored; /* tensors of a shard that is made, in the file's order */
     size_t nstored;
 };
@@ -91,6 +92,13 @@ enum status folder_carry_shard(struct folder *f, const char *name, const struct 
 enum status folder_add_shard(struct folder *f, const char *name, size_t nstep, struct err *err)
 {
     struct folder_shard shard = {.name = name, .nstep = nstep, .metadata = f->metadata};
+
+    return add_shard(f, &shard, err);
+}
+
+enum status folder_add_aside(struct folder *f, const char *name, size_t nstep, struct err *err)
+{
+    struct folder_shard shard = {.name = name, .nstep = nstep, .metadata = f->metadata, .aside = true};
 
     return add_shard(f, &shard, err);
 }
@@ -297,7 +305,7 @@ static enum status list_steps(struct folder *f, struct err *err)
         struct folder_shard *shard = &f->shards[i];
 
         s = list_stored(f, first, shard, err);
-        for (size_t k = 0; k < shard->nstored && s == OK; k++)
+        for (size_t k = 0; k < shard->nstored && !shard->aside && s == OK; k++)
             s = add_entry(f, shard->stored[k].entry.name, shard->name, shard->stored[k].entry.nbytes, err);
         first += shard->nstep;
     }
@@ -367,9 +375,19 @@ static enum status add_index(struct folder *f, struct err *err)
 
 /* ---- outputs ---- */
 
-static const char *path_in(const struct folder *f, const char *name)
+/* The path of a file in the folder; where it lies deeper, the plan makes what it lies in. */
+static enum status path_in(const struct folder *f, const char *name, const char **path, struct err *err)
 {
-    return arena_printf(&f->plan->arena, "%s/%s", f->path, name);
+    struct arena *a = &f->plan->arena;
+    const char *slash = strrchr(name, '/');
+
+    *path = arena_printf(a, "%s/%s", f->path, name);
+    if (!*path)
+        return fail_nomem(err);
+    if (!slash)
+        return OK;
+    const char *within = arena_printf(a, "%s/%.*s", f->path, (int)(slash - name), name);
+    return within ? plan_add_subfolder(f->plan, within, err) : fail_nomem(err);
 }
 
 /* The first output gets its name last: config.json, then the index, then the rest. */
@@ -404,14 +422,14 @@ static enum status lay_out_copy(struct folder *f, const char *path, const char *
 
 static enum status lay_out_file(struct folder *f, const struct folder_file *file, struct err *err)
 {
-    const char *path = path_in(f, file->name);
+    const char *path;
     uint32_t out;
+    enum status s = path_in(f, file->name, &path, err);
 
-    if (!path)
-        return fail_nomem(err);
-    if (!file->text)
+    if (s == OK && !file->text)
         return lay_out_copy(f, path, file->from, file->mode, err);
-    enum status s = plan_add_out(f->plan, path, &out, err);
+    if (s == OK)
+        s = plan_add_out(f->plan, path, &out, err);
     if (s != OK)
         return s;
     f->plan->outs[out].nbytes = file->n;
@@ -468,10 +486,11 @@ static enum status lay_out_stored(struct folder *f, const char *path, const stru
 
 static enum status lay_out_shard(struct folder *f, const struct folder_shard *shard, struct err *err)
 {
-    const char *path = path_in(f, shard->name);
+    const char *path;
+    enum status s = path_in(f, shard->name, &path, err);
 
-    if (!path)
-        return fail_nomem(err);
+    if (s != OK)
+        return s;
     return shard->from ? lay_out_copy(f, path, shard->from, shard->mode, err)
                        : lay_out_stored(f, path, shard, err);
 }
@@ -496,7 +515,7 @@ enum status folder_lay_out(struct folder *f, struct err *err)
         s = list_steps(f, err);
     if (s == OK)
         s = sort_entries(f, err);
-    if (s == OK && f->nshard > 0)
+    if (s == OK && f->nentry > 0)
         s = add_index(f, err);
     if (s == OK)
         s = check_names(f, err);

@@ -41,7 +41,7 @@ struct folder {
 /* A file made in memory, such as config.json. The text is copied, the name borrowed. */
 enum status folder_add_text(struct folder *f, const char *name, const char *text, size_t n, struct err *err);
 
-/* A file carried over. Name and path are borrowed. */
+/* A file carried over. Name and path are borrowed; a "/" in the name is as of folder_add_aside. */
 enum status folder_add_copy(struct folder *f, const char *name, const char *from, enum link_mode mode,
                             struct err *err);
 
@@ -58,11 +58,14 @@ enum status folder_carry_shard(struct folder *f, const char *name, const struct 
 /* The next nstep steps that belong to no shard yet become a shard of that name, whatever its size. */
 enum status folder_add_shard(struct folder *f, const char *name, size_t nstep, struct err *err);
 
+/* The same, but the index does not list it, and a "/" in its name puts it into a folder within the folder. */
+enum status folder_add_aside(struct folder *f, const char *name, size_t nstep, struct err *err);
+
 /* Makes the outputs, with every header and offset. Steps that belong to no shard are cut into
  * model-00001-of-0000N.safetensors, a new one where a step would take it over the limit (the rule of mlx_lm
  * and transformers); a single one is model.safetensors. Sorts the steps of each shard. Without any shard
- * there is no index either. E_FORMAT for a tensor or file that is there twice, E_UNSUPPORTED for what
- * safetensors cannot hold. */
+ * that is listed there is no index either. E_FORMAT for a tensor or file that is there twice, E_UNSUPPORTED
+ * for what safetensors cannot hold. */
 enum status folder_lay_out(struct folder *f, struct err *err);
 
 /* Instead of it: all steps as one safetensors file, whose path is f->path; no folder is made. */

@@ -129,6 +129,19 @@ enum status plan_add_input(struct plan *p, const char *path, struct err *err)
     return OK;
 }
 
+enum status plan_add_subfolder(struct plan *p, const char *path, struct err *err)
+{
+    for (size_t i = 0; i < p->nsubfolder; i++)
+        if (strcmp(p->subfolders[i], path) == 0)
+            return OK;
+    const char **slot = APPEND(p, p->subfolders, p->nsubfolder, p->subfolder_cap);
+
+    if (!slot)
+        return fail_nomem(err);
+    *slot = path;
+    return OK;
+}
+
 enum status plan_drop(struct plan *p, const char *name, const char *reason, struct err *err)
 {
     struct plan_dropped *slot = APPEND(p, p->dropped, p->ndropped, p->dropped_cap);

@@ -159,6 +159,8 @@ struct plan {
     struct plan_out *outs;
     size_t nout, out_cap;
     const char *folder; /* that holds all outputs, and that the run makes; NULL: they lie where they may */
+    const char **subfolders; /* that hold outputs, too; the run makes those that are not there */
+    size_t nsubfolder, subfolder_cap;
     struct plan_dropped *dropped;
     size_t ndropped, dropped_cap;
     struct notes notes;
@@ -182,6 +184,8 @@ enum status plan_add_header(struct plan *p, uint32_t out, const void *bytes, siz
 enum status plan_add_copy(struct plan *p, const char *path, const char *from, enum link_mode mode,
                           struct err *err);
 enum status plan_add_input(struct plan *p, const char *path, struct err *err);
+enum status plan_add_subfolder(struct plan *p, const char *path,
+                               struct err *err); /* unless it is there already */
 enum status plan_drop(struct plan *p, const char *name, const char *reason, struct err *err);
 void plan_add_op(struct plan_step *step, enum op op);
 

@@ -92,6 +92,9 @@ enum entry_kind { ENTRY_FOREIGN, ENTRY_OUTPUT, ENTRY_ON_THE_WAY };
 
 static enum entry_kind entry_kind(const struct plan *p, const char *name)
 {
+    for (size_t i = 0; i < p->nsubfolder; i++)
+        if (slice_eq(path_base(p->subfolders[i]), name))
+            return ENTRY_ON_THE_WAY;
     for (size_t i = 0; i < p->nout; i++) {
         struct slice base = path_base(p->outs[i].path);
 

@@ -36,9 +36,10 @@ status without
 
 echo "== quantized for MLX"
 safetensors '{"mtp.fc.weight":{"dtype":"BF16","shape":[2],"data_offsets":[0,4]},
-"mtp.layers.0.self_attn.q_proj.weight":{"dtype":"U32","shape":[1],"data_offsets":[4,8]},
-"mtp.layers.0.self_attn.q_proj.scales":{"dtype":"BF16","shape":[1],"data_offsets":[8,10]},
-"mtp.layers.0.self_attn.q_proj.biases":{"dtype":"BF16","shape":[1],"data_offsets":[10,12]}}' 12 >q.safetensors
+"mtp.layers.0.input_layernorm.weight":{"dtype":"BF16","shape":[64],"data_offsets":[4,132]},
+"mtp.layers.0.self_attn.q_proj.weight":{"dtype":"U32","shape":[1,8],"data_offsets":[132,164]},
+"mtp.layers.0.self_attn.q_proj.scales":{"dtype":"BF16","shape":[1,1],"data_offsets":[164,166]},
+"mtp.layers.0.self_attn.q_proj.biases":{"dtype":"BF16","shape":[1,1],"data_offsets":[166,168]}}' 168 >q.safetensors
 status q.safetensors
 
 echo "== contradictions"

@@ -73,15 +73,16 @@ static void add_all(struct model *m, const char *prefix, const char *const *name
         add(m, prefix, *names);
 }
 
-static void add_scales(struct model *m, const char *prefix, const char *const *modules)
+/* What joining the parts of quantized modules gives: weights of a packed type. */
+static void quantize(struct model *m, const char *prefix, const char *const *modules)
 {
     char name[128];
 
     for (; *modules; modules++) {
-        snprintf(name, sizeof name, "%s.scales", *modules);
-        add(m, prefix, name);
-        snprintf(name, sizeof name, "%s.biases", *modules);
-        add(m, prefix, name);
+        snprintf(name, sizeof name, "%s%s.weight", prefix, *modules);
+        uint32_t i = map_find(&m->source.index, slice_of(name));
+        assert_true(i != MAP_NONE);
+        m->source.tensors[i].dtype = dtype_find("affine4_g64_bf16");
     }
 }
 
@@ -111,7 +112,7 @@ static void assert_set(struct model *m, size_t n, const char *layout, bool compl
     char missing[HEAD_TEXT_MAX];
 
     read_head(m);
-    assert_int_equal(m->head.ntensor, n);
+    assert_int_equal(m->head.ntensor + m->head.nscale, n);
     if (head_is_complete(&m->head) != complete)
         fail_msg("%zu: %s", n, head_missing_text(&m->head, missing));
     assert_string_equal(head_layout_name(&m->head), layout);
@@ -137,11 +138,11 @@ static void test_sets(void **state)
             add_all(&m, of_layer[p], layer);
             add_all(&m, of_layer[p], dense);
             if (quantized > 0) {
-                add_scales(&m, of_layer[p], attention);
-                add_scales(&m, of_layer[p], dense_linears);
+                quantize(&m, of_layer[p], attention);
+                quantize(&m, of_layer[p], dense_linears);
             }
             if (quantized > 1)
-                add_scales(&m, prefixes[p], fc);
+                quantize(&m, prefixes[p], fc);
             assert_set(&m, quantized == 0 ? 15 : quantized == 1 ? 29 : 31, "dense", true);
         }
         for (int layout = 0; layout < 3; layout++) {
