@@ -17,7 +17,7 @@ struct options {
     struct run_options run;
     struct rung_options rung;
     struct mlx_opts mlx;
-    int to;
+    int to, norms;
     const char *out, *type, *ladder, *name, *pre, *donor;
     bool mmproj, replace;
     struct opt_list metadata, allow_unknown;
@@ -75,6 +75,7 @@ static const struct opt table[] = {
      .kind = OPT_FLAG,
      OPT_FIELD(struct options, replace),
      .help = "with --graft: in the place of the head that the model has"},
+    OPT_ROW_NORMS("graft-norms", struct options, norms),
     {.name = "mmproj",
      .kind = OPT_FLAG,
      OPT_FIELD(struct options, mmproj),
@@ -170,7 +171,7 @@ struct models {
 static enum status take_head(const struct options *o, struct models *m, struct convert_head *head,
                              struct err *err)
 {
-    const struct graft_wishes wishes = {.replace = o->replace};
+    const struct graft_wishes wishes = {o->replace, (enum norms_encoding)o->norms};
     struct graft_match match;
     enum status s = source_open(&m->donor, o->donor, err);
 
@@ -295,8 +296,9 @@ static enum status run_gguf(const struct opt_line *line, struct err *err)
     struct convert_rung *rungs = NULL;
     enum status s = ladder_read(&ladder, &q, err);
 
-    if (s == OK && o->replace && !o->donor)
-        s = fail(err, E_USAGE, "--replace is for a head that --graft brings");
+    if (s == OK && !o->donor && (o->replace || opt_given(line, "graft-norms")))
+        s = fail(err, E_USAGE, "--%s is for a head that --graft brings",
+                 o->replace ? "replace" : "graft-norms");
     if (s == OK && o->donor && o->mmproj)
         s = fail(err, E_USAGE, "--mmproj and --graft exclude each other: a vision tower has no head");
     if (s == OK && !(rungs = arena_array(line->arena, ladder.n, sizeof *rungs)))
@@ -399,9 +401,11 @@ static const struct {
     {"mtp-type", TO_GGUF},    {"keep", TO_GGUF},
     {"pure", TO_GGUF},        {"leave-output", TO_GGUF},
     {"explain", TO_GGUF},     {"ladder", TO_GGUF},
-    {"bits", TO_MLX},         {"group-size", TO_MLX},
-    {"mode", TO_MLX},         {"dtype", TO_MLX},
-    {"text-only", TO_MLX},    {"mlx-rounding", TO_MLX},
+    {"graft", TO_GGUF},       {"replace", TO_GGUF},
+    {"graft-norms", TO_GGUF}, {"bits", TO_MLX},
+    {"group-size", TO_MLX},   {"mode", TO_MLX},
+    {"dtype", TO_MLX},        {"text-only", TO_MLX},
+    {"mlx-rounding", TO_MLX},
 };
 
 static enum status check_format(const struct opt_line *line, int to, struct err *err)

@@ -20,8 +20,6 @@ struct options {
 
 static const char *const type_choices[] = {"keep", "bf16", "f16", "f32", NULL};
 static const enum dtype types[] = {DT_COUNT, DT_BF16, DT_F16, DT_F32};
-static const char *const norms_choices[] = {"auto", "delta", "absolute", NULL};
-static const enum norms_encoding norms[] = {NORMS_UNCLEAR, NORMS_DELTA, NORMS_ABSOLUTE};
 
 static const struct opt table[] = {
     {.name = "target",
@@ -65,18 +63,11 @@ static const struct opt table[] = {
      .kind = OPT_FLAG,
      OPT_FIELD(struct options, allow_requantize),
      .help = "quantize a head again that is quantized already"},
-    {.name = "norms",
-     .kind = OPT_ENUM,
-     OPT_FIELD(struct options, norms),
-     .arg = "ENCODING",
-     .preset = "auto",
-     .choices = norms_choices,
-     .help =
-         "how the donor stores its norms: as differences from 1 (delta), as they are (absolute), or as it "
-         "declares or their values show (auto)"},
+    OPT_ROW_NORMS("norms", struct options, norms),
     OPT_ROWS_SIDE_CAR(struct options),
     OPT_ROW_LINK(struct options, link),
     OPT_ROWS_SPLIT(struct options),
+    OPT_ROW_NONFINITE(struct options),
     OPT_ROWS_RUN(struct options),
     OPT_ROWS_COMMON(struct options),
     {0},
@@ -137,7 +128,7 @@ static enum status graft_to_folder(const struct options *o, struct source *targe
         .out = o->out,
         .type = types[o->type],
         .link = (enum link_mode)o->link,
-        .wishes = {o->replace, norms[o->norms]},
+        .wishes = {o->replace, (enum norms_encoding)o->norms},
     };
 
     if (o->head_type || o->allow_requantize || o->run.split_max_size || o->run.split_max_tensors)
@@ -179,7 +170,7 @@ static enum status plan_file(const struct options *o, struct source *target, con
 static enum status graft_to_file(const struct options *o, struct source *target, struct source *donor,
                                  struct plan *plan, struct err *err)
 {
-    const struct graft_wishes wishes = {o->replace, norms[o->norms]};
+    const struct graft_wishes wishes = {o->replace, (enum norms_encoding)o->norms};
     struct quantize_job job = {0};
     struct graft_match m;
 

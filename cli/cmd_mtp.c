@@ -31,6 +31,7 @@ static const struct opt table[] = {
      OPT_FIELD(struct options, in_place),
      .help = "normalize: replace the config.json of PATH itself, or change the GGUF file"},
     OPT_ROW_LINK(struct options, link),
+    OPT_ROW_NONFINITE(struct options),
     OPT_ROWS_RUN(struct options),
     OPT_ROWS_COMMON(struct options),
     {0},

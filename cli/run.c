@@ -13,7 +13,8 @@
 
 const char *const run_progress_choices[] = {"auto", "plain", "none", NULL};
 
-const char *const run_link_choices[] = {"auto", "hard", "copy", NULL}; // as enum link_mode
+const char *const run_link_choices[] = {"auto", "hard", "copy", NULL};       // as enum link_mode
+const char *const run_norms_choices[] = {"auto", "delta", "absolute", NULL}; // as enum norms_encoding
 
 static atomic_int interrupted;
 
@@ -112,7 +113,8 @@ enum status run_plan(const char *command, const struct plan *plan, const struct 
         .threads = o->threads ? (unsigned)o->threads : processors(),
         .resume = o->resume,
         .force = o->force,
-        .allow_nonfinite = o->allow_nonfinite || !o->about,
+        .allow_nonfinite = o->allow_nonfinite,
+        .trust_copies = !o->about,
     };
     struct quality_report report = {.path = o->report, .about = o->about, .force = o->force};
     struct exec_memory memory;

@@ -16,7 +16,7 @@ struct run_options {
     const char *report; /* of quality; NULL: none */
     bool allow_nonfinite;
     const struct report_about *about; /* of commands that take OPT_ROWS_QUALITY; the others copy what is
-                                         there, finite or not */
+                                         there as it is, finite or not */
 };
 
 extern const char *const run_progress_choices[];
@@ -83,6 +83,13 @@ extern const char *const run_progress_choices[];
     }
 
 /* Of those that encode values. */
+#define OPT_ROW_NONFINITE(type)                                                                              \
+    {                                                                                                        \
+        .name = "allow-nonfinite", .kind = OPT_FLAG, OPT_FIELD(type, run.allow_nonfinite),                   \
+        .help = "quantize NaN and infinite values, and write what becomes infinite, instead of failing"      \
+    }
+
+/* And can measure them. */
 #define OPT_ROWS_QUALITY(type)                                                                               \
     {.name = "report",                                                                                       \
      .how = true,                                                                                            \
@@ -90,10 +97,7 @@ extern const char *const run_progress_choices[];
      OPT_FIELD(type, run.report),                                                                            \
      .arg = "FILE.json",                                                                                     \
      .help = "measure what is written against what it was made of, and write a report of every tensor"},     \
-    {                                                                                                        \
-        .name = "allow-nonfinite", .kind = OPT_FLAG, OPT_FIELD(type, run.allow_nonfinite),                   \
-        .help = "quantize NaN and infinite values, and write what becomes infinite, instead of failing"      \
-    }
+        OPT_ROW_NONFINITE(type)
 
 /* The plan's notes, unless --quiet: what a command that cannot plan has found out. */
 void run_notes(const char *command, const struct plan *plan, const struct opt_common *common);
@@ -107,6 +111,17 @@ extern const char *const run_link_choices[];
         .choices = run_link_choices,                                                                         \
         .help = "shards that stay as they are: a hard link where the file system has it, else a copy "       \
                 "(auto), a hard link or failure (hard), or a copy (copy)"                                    \
+    }
+
+/* Of those that take a head from elsewhere: an int field, enum norms_encoding. */
+extern const char *const run_norms_choices[];
+
+#define OPT_ROW_NORMS(option, type, field)                                                                   \
+    {                                                                                                        \
+        .name = option, .kind = OPT_ENUM, OPT_FIELD(type, field), .arg = "ENCODING", .preset = "auto",       \
+        .choices = run_norms_choices,                                                                        \
+        .help = "how the donor stores its norms: as differences from 1 (delta), as they are (absolute), or " \
+                "as it declares or their values show (auto)"                                                 \
     }
 
 /* Prints the plan (--dry-run) or runs it: notes first, then progress, then one line about the result on

@@ -218,7 +218,7 @@ enum status norms_require(const struct norms *n, const char *path, struct err *e
     return fail(
         err, E_FORMAT,
         "%s: the encoding of its norms is not clear: their means are %.3f (q_norm, k_norm) and %.3f (the "
-        "others), between those of differences from 1 and of absolute values; --norms delta or --norms "
-        "absolute says which",
+        "others), between those of differences from 1 and of absolute values; --norms delta or absolute "
+        "(--graft-norms, where scion convert grafts) says which",
         path, n->qk_mean, n->other_mean);
 }

@@ -15,6 +15,7 @@ struct exec_options {
     bool resume;          /* go on from an earlier run's .partial and .journal */
     bool force;           /* replace existing outputs */
     bool allow_nonfinite; /* write what plan/finite.h would refuse */
+    bool trust_copies;    /* write it where the source has it already */
     struct quality
         *quality; /* of this plan: measured and filled; what an earlier run wrote is read back. NULL */
     const atomic_int *cancel;

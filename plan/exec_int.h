@@ -71,7 +71,7 @@ struct scratch {
 
 struct work {
     const struct resume *resume;
-    bool allow_nonfinite;
+    bool allow_nonfinite, trust_copies;
 };
 
 /* Turns what was read into what is written: each sink's result, the first flaw found, what is measured. */

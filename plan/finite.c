@@ -5,6 +5,8 @@
 
 #include "kernels/floats.h"
 
+#define BLOCK_MAX 256 /* elements of the largest block */
+
 /* The first of n elements that is not finite in their encoded form; n when there is none. */
 static uint64_t find_encoded(const struct codec *codec, enum dtype t, const void *bytes, uint64_t n)
 {
@@ -24,7 +26,24 @@ static uint64_t find_value(const struct tile_result *r)
     return find_encoded(r->source->codec, r->source->dtype, r->raw, n);
 }
 
-/* The first finite value that became infinite in a type of elements. */
+/* Whether a value was finite when it was read. Where rows take another order, that is known of the results.
+ */
+static bool was_finite(const struct tile_result *r, uint64_t at)
+{
+    enum dtype from = r->source->dtype;
+    uint32_t elems = dtype_block_elems(from);
+    const unsigned char *raw = r->raw;
+    float block[BLOCK_MAX];
+    uint64_t unit = 0;
+
+    if (isfinite(r->x[at]) || r->tile->step->row.ndim > 0)
+        return isfinite(r->x[at]);
+    require(elems <= BLOCK_MAX && dtype_nbytes(from, elems, &unit));
+    r->source->codec->decode(raw + at / elems * unit, block, elems);
+    return isfinite(block[at % elems]);
+}
+
+/* The first finite value that became infinite in a type of elements, or on the way there. */
 static uint64_t find_overflow(const struct tile_result *r)
 {
     const unsigned char *bytes = r->bytes;
@@ -33,7 +52,7 @@ static uint64_t find_overflow(const struct tile_result *r)
     require(dtype_nbytes(r->sink->dtype, 1, &unit));
     while (at < n) {
         at += find_encoded(r->sink->codec, r->sink->dtype, bytes + at * unit, n - at);
-        if (at < n && isfinite(r->x[at]))
+        if (at < n && was_finite(r, at))
             break;
         at += at < n;
     }
@@ -109,6 +128,11 @@ enum status finite_fail(const struct finite_flaw *flaw, const struct tile *t, co
                  type, text);
         break;
     case FINITE_OVERFLOW:
+        if (!isfinite(flaw->value)) {
+            s = fail(err, E_FORMAT, "element %s becomes %s on its way to %s; --allow-nonfinite writes it",
+                     text, isnan(flaw->value) ? "NaN" : value, type);
+            break;
+        }
         s = fail(err, E_FORMAT, "element %s is %s, too large for %s; --allow-nonfinite makes it infinite",
                  text, value, type);
         break;

@@ -87,8 +87,10 @@ static unsigned char *gather(const struct slot *slot, const struct scratch *scra
 static void inspect(const struct work *w, struct slot *slot, size_t i, const struct tile_result *result)
 {
     bool there = resume_has_tile(w->resume, &slot->tile, result->sink);
+    bool trusted =
+        w->allow_nonfinite || (w->trust_copies && tile_keeps_bits(&slot->tile, slot->source, result->sink));
 
-    if (!there && !w->allow_nonfinite && slot->flaw.kind == FINITE_OK)
+    if (!there && !trusted && slot->flaw.kind == FINITE_OK)
         slot->flaw = finite_check(result);
     if (slot->quality)
         quality_measure(result, &slot->quality[i]);

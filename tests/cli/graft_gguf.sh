@@ -60,7 +60,19 @@ quiet graft --target dense-donor/x --donor b.gguf --replace -o grafted --link co
 mkdir four && mv grafted four/x
 quiet convert four/x -o f.gguf
 same e.gguf f.gguf
+# Norms as the user says.
+quiet graft --target dense/x --donor dense-donor/x --norms absolute -o grafted --link copy
+mkdir five && mv grafted five/x
+quiet convert five/x -o g.gguf
+scion convert dense/x --graft dense-donor/x --graft-norms absolute -o h.gguf
+same g.gguf h.gguf
+cmp -s h.gguf dense-donor.gguf && echo "that makes no difference"
+quiet convert dense/x --graft dense-donor/x --graft-norms delta -o i.gguf
+quiet convert dense/x --graft dense-donor/x -o j.gguf
+same i.gguf j.gguf
 scion convert dense/x -o e.gguf --replace --force
+scion convert dense/x -o e.gguf --graft-norms auto --force
+scion convert dense/x --to mlx --graft dense-donor/x -o e
 scion convert dense/x --graft dense-donor/x --mmproj -o e.gguf --force
 
 echo "== into a quantized file"

@@ -88,6 +88,23 @@ refused moe-target experts.safetensors
 variant tied dense 's/"tie_word_embeddings": false/"tie_word_embeddings": true/'
 refused target tied
 
+echo "== values"
+cp -r donor huge
+fill huge/model.safetensors mtp.fc.weight '\x80\x47' # 65536
+refused target huge --dtype f16
+run "$SCION" graft --target target --donor huge -o out
+rm -r out
+run "$SCION" graft --target target --donor huge -o out --dtype f16 --allow-nonfinite
+"$SCION" mtp status out | grep types
+rm -r out
+"$SCION" convert -q target -o target.gguf --type f16
+refused target.gguf huge --mtp-type f16
+# A GGUF donor's head gets the target's type, also where the graft is in memory.
+"$SCION" mtp extract -q huge -o huge.gguf
+"$SCION" convert -q target --to hf --type f16 -o half
+refused half huge.gguf
+run "$SCION" convert half --graft huge.gguf --type bf16 -o out
+
 echo "== norms"
 "$SCION" mtp extract -q donor -o head.safetensors
 cp head.safetensors unclear.safetensors

@@ -121,6 +121,16 @@ static void test_computed(void **state)
                "tensor t: from source: element [0, 0] is inf, which no q8_0 block holds; --allow-nonfinite "
                "encodes it");
     plan_free(&p);
+    x = make_plan(&p, DT_F32, DT_BF16);
+    plan_add_op(&p.steps[0], OP_ROUND_F16);
+    x[0] = INFINITY; // was so
+    assert_run(&p, false, "");
+    x[NCOL + 1] = 1e5f;
+    assert_run(&p, false,
+               "tensor t: from source: element [1, 1] becomes inf on its way to bf16; --allow-nonfinite "
+               "writes it");
+    assert_run(&p, true, "");
+    plan_free(&p);
 }
 
 /* Blocks are looked at in copies too; elements are not. */
