@@ -3,6 +3,7 @@
 
 #include "arch/check.h"
 #include "arch/expr.h"
+#include "arch/head_config.h"
 #include "core/nearest.h"
 
 #define MAX_LAYERS 4096 /* far above any real model; keeps a hostile count from costing memory */
@@ -251,10 +252,11 @@ static enum status read_layers(struct hparams *hp, struct err *err)
     if (hp->n_layer == 0 || hp->n_layer > MAX_LAYERS)
         return fail(err, E_FORMAT, "%s: num_hidden_layers=%" PRIu64 ": must be 1 to %d", hp->name,
                     hp->n_layer, MAX_LAYERS);
-    if (hp->arch->has_mtp) {
-        s = hparams_u64(hp, "mtp_num_hidden_layers|num_nextn_predict_layers", &found, &hp->promised, err);
+    found = !hp->arch->has_mtp;
+    for (size_t i = 0; head_config_counts[i] && s == OK && !found; i++) {
+        s = hparams_u64(hp, head_config_counts[i], &found, &hp->promised, err);
         if (s == OK && hp->promised > MAX_LAYERS)
-            s = fail(err, E_FORMAT, "%s: mtp_num_hidden_layers=%" PRIu64 ": must be at most %d", hp->name,
+            s = fail(err, E_FORMAT, "%s: %s=%" PRIu64 ": must be at most %d", hp->name, head_config_counts[i],
                      hp->promised, MAX_LAYERS);
     }
     return s;

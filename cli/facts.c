@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/facts.h"
 
+#include "arch/head_config.h"
 #include "vocab/pretok.h"
 
 #define TOKENIZER_CONFIG_MAX (64 * MIB)
@@ -106,7 +107,6 @@ static void read_config(const struct source *s, struct facts *f)
     static const char *const layers[] = {"num_hidden_layers", "n_layer", "num_layers", NULL};
     static const char *const experts[] = {"num_experts", "num_local_experts", "n_routed_experts", NULL};
     static const char *const used[] = {"num_experts_per_tok", "num_experts_per_token", NULL};
-    static const char *const mtp[] = {"mtp_num_hidden_layers", "num_nextn_predict_layers", NULL};
 
     f->format = s->kind == SOURCE_MLX ? "mlx" : s->kind == SOURCE_HF ? "huggingface" : "safetensors";
     f->architecture = json_str(json_first(json_get(s->config, "architectures")));
@@ -115,7 +115,7 @@ static void read_config(const struct source *s, struct facts *f)
     f->layers = config_u64(s->config, layers);
     f->experts = config_u64(s->config, experts);
     f->experts_used = f->experts ? config_u64(s->config, used) : 0;
-    f->mtp_layers = config_u64(s->config, mtp);
+    f->mtp_layers = config_u64(s->config, head_config_counts);
     for (size_t i = 0; i < s->ntensor; i++)
         f->mtp_tensors += is_hf_mtp(s->tensors[i].name, f);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* config.json of a Hugging Face folder: the source's, but for what the folder's tensors make untrue. */
+#include "arch/head_config.h"
 #include "convert/hf_int.h"
 
-#define EDITS_MAX 8
+#define EDITS_MAX 20
 
 /* ---- classes ---- */
 
@@ -44,28 +45,45 @@ static const char *dtype_text(enum dtype t)
     return t == DT_F32 ? "\"float32\"" : t == DT_F16 ? "\"float16\"" : "\"bfloat16\"";
 }
 
+/* A member of a section; section NULL: of a text model out of its wrapper. */
+static const struct json *find(const struct builder *b, const struct json *section, const char *key)
+{
+    const struct json *v = json_get(section ? section : b->hp.text, key);
+
+    return v || section ? v : json_get(b->hp.root, key);
+}
+
 /* In the root and in every section: the type that was asked for, and the layers that the head has. */
 static enum status add_common(struct edits *e, const struct builder *b, const struct json *section,
                               struct err *err)
 {
     static const char *const types[] = {"torch_dtype", "dtype"};
-    static const char *const heads[] = {"mtp_num_hidden_layers", "num_nextn_predict_layers"};
 
     for (size_t i = 0; i < ARRAY_LEN(types); i++)
-        if (b->hf->dtype != DT_COUNT && json_get(section, types[i]))
+        if (b->hf->dtype != DT_COUNT && find(b, section, types[i]))
             add_edit(e, types[i], dtype_text(b->hf->dtype));
-    for (size_t i = 0; i < ARRAY_LEN(heads) && b->hp.arch->has_mtp; i++) {
-        const struct json *v = json_get(section, heads[i]);
+    for (size_t i = 0; head_config_counts[i] && b->hp.arch->has_mtp; i++) {
+        const struct json *v = find(b, section, head_config_counts[i]);
+        bool unseen = i == 0 && (!section || section == b->hp.text) && b->hp.n_mtp > 0 &&
+                      !head_config_is_seen(b->hp.root);
         int64_t n;
 
-        if (!v || (json_int(v, &n) && (uint64_t)n == b->hp.n_mtp))
+        if (v ? json_int(v, &n) && (uint64_t)n == b->hp.n_mtp : !unseen)
             continue;
         const char *text = arena_printf(e->arena, "%" PRIu64, b->hp.n_mtp);
         if (!text)
             return fail_nomem(err);
-        add_edit(e, heads[i], text);
+        add_edit(e, head_config_counts[i], text);
     }
     return OK;
+}
+
+/* No head of the output lies in a file of its own. */
+static void drop_side_car(struct edits *e, const struct json *root)
+{
+    for (size_t i = 0; head_config_side_car[i]; i++)
+        if (json_get(root, head_config_side_car[i]))
+            add_edit(e, head_config_side_car[i], NULL);
 }
 
 static enum status add_root(struct edits *e, const struct builder *b, struct err *err)
@@ -74,6 +92,7 @@ static enum status add_root(struct edits *e, const struct builder *b, struct err
     const char *type = find_class(b->hp.arch, b->hp.hf_class, &at) ? b->hp.arch->hf_types[at] : NULL;
     const char *said = json_str(json_get(b->hp.root, "model_type"));
 
+    drop_side_car(e, b->hp.root);
     if (b->source->kind == SOURCE_HF)
         return OK;
     add_edit(e, "quantization", NULL);
@@ -152,8 +171,9 @@ static enum status edit_unwrapped(struct buf *text, const struct builder *b, str
 {
     struct edits e = {.arena = &b->plan->arena};
     const char *const root[] = {NULL};
-    enum status s = add_common(&e, b, b->hp.text, err);
+    enum status s = add_common(&e, b, NULL, err);
 
+    drop_side_car(&e, b->hp.root);
     return s == OK && e.n > 0 ? json_edit(text, "config.json", root, e.item, err) : s;
 }
 

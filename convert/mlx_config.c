@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* config.json of an MLX folder: the source's with what is no longer so changed, keys of the root sorted. */
+#include "arch/head_config.h"
 #include "convert/mlx_int.h"
 
 #define GENERATION_MAX (16 * MIB)
@@ -87,20 +88,24 @@ static const char *type_name(enum dtype t)
     return t == DT_F32 ? "float32" : t == DT_F16 ? "float16" : "bfloat16";
 }
 
+static enum status set_head(const struct builder *b, struct members *l, const char *key, struct err *err)
+{
+    return set(l, (struct member){key, MEMBER_NUMBER, .number = b->hp.n_mtp}, err);
+}
+
 /* In the root and in every section: the type that was asked for, and the layers that the head has. */
 static enum status edit_common(const struct config *c, struct members *l, struct err *err)
 {
     static const char *const types[] = {"torch_dtype", "dtype"};
-    static const char *const heads[] = {"mtp_num_hidden_layers", "num_nextn_predict_layers"};
     const struct builder *b = c->b;
     enum status s = OK;
 
     for (size_t i = 0; i < ARRAY_LEN(types) && s == OK; i++)
         if (find(l, types[i]) && b->mlx->options->dtype != DT_COUNT)
             s = set(l, (struct member){types[i], MEMBER_TEXT, .text = type_name(b->mlx->dtype)}, err);
-    for (size_t i = 0; i < ARRAY_LEN(heads) && s == OK; i++)
-        if (find(l, heads[i]))
-            s = set(l, (struct member){heads[i], MEMBER_NUMBER, .number = b->hp.n_mtp}, err);
+    for (size_t i = 0; head_config_counts[i] && s == OK; i++)
+        if (find(l, head_config_counts[i]))
+            s = set_head(b, l, head_config_counts[i], err);
     return s;
 }
 
@@ -108,9 +113,11 @@ static enum status edit_common(const struct config *c, struct members *l, struct
 static enum status edit_text(const struct config *c, struct members *l, struct err *err)
 {
     const struct member *tie = find(l, "tie_word_embeddings");
+    bool unseen = c->b->hp.n_mtp > 0 && !head_config_is_seen(c->b->hp.root);
+    enum status s = unseen ? set_head(c->b, l, head_config_counts[0], err) : OK;
 
-    if (tie && json_kind(tie->tree) != JSON_K_NULL)
-        return OK;
+    if (s != OK || (tie && json_kind(tie->tree) != JSON_K_NULL))
+        return s;
     return set(
         l,
         (struct member){"tie_word_embeddings", MEMBER_FLAG, .number = !expect_made(c->b, "lm_head.weight")},
@@ -149,6 +156,8 @@ static enum status edit_root(const struct config *c, struct members *l, struct e
         set(l, (struct member){"model_type", MEMBER_TEXT, .text = b->hp.arch->mlx->model_type}, err);
 
     leave_out(l, "_name_or_path");
+    for (size_t i = 0; head_config_side_car[i]; i++)
+        leave_out(l, head_config_side_car[i]); // no head lies in a file of its own
     edit_sections(c, l);
     if (s == OK)
         s = edit_stop_tokens(c, l, err);

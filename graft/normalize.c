@@ -64,6 +64,8 @@ static enum status plan_config(struct plan *plan, const struct mtp_status *st, u
     enum status status = path ? file_load(path, &text, err) : fail_nomem(err);
     if (status == OK)
         status = promise_edit(&text, &st->promise, layers, o->changes, err);
+    if (status == OK && mtp_status_lost_file(st))
+        status = promise_forget_file(&text, &st->promise, o->changes, err);
     if (status == OK && (o->out || o->changes->n > 0))
         status = folder_add_text(&f, "config.json", text.p, text.n, err);
     if (status == OK && o->out)

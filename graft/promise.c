@@ -2,10 +2,8 @@
 #include "graft/promise.h"
 
 #include "arch/head.h"
+#include "arch/head_config.h"
 #include "core/notes.h"
-
-/* The names that configs use, the usual one first. */
-static const char *const keys[] = {"mtp_num_hidden_layers", "num_nextn_predict_layers", "num_mtp_modules"};
 
 #define TEXT_SECTION "text_config"
 #define GGUF_KEY     "nextn_predict_layers"
@@ -32,15 +30,13 @@ const char *promise_place(const struct promise_item *item, char out[PROMISE_TEXT
 static enum status add_item(struct promise *p, struct source *s, const struct promise_item *item,
                             struct err *err)
 {
-    size_t cap = ARRAY_LEN(keys) * 2;
     char place[PROMISE_TEXT_MAX];
 
-    if (!p->item && !(p->item = arena_array(&s->arena, cap, sizeof *p->item)))
-        return fail_nomem(err);
     if (item->layers > HEAD_MAX_LAYERS)
         return fail(err, E_FORMAT, "%s: %s=%" PRIu64 ": must be at most %d", s->path,
                     promise_place(item, place), item->layers, HEAD_MAX_LAYERS);
-    require(p->n < cap);
+    if (!arena_grow(&s->arena, (void **)&p->item, p->n, &p->cap, sizeof *p->item))
+        return fail_nomem(err);
     p->item[p->n++] = *item;
     return OK;
 }
@@ -91,9 +87,13 @@ enum status promise_read(struct promise *p, struct source *s, struct err *err)
     *p = (struct promise){.source = s};
     if (s->kind == SOURCE_GGUF)
         st = read_gguf(p, s, err);
-    for (size_t k = 0; k < ARRAY_LEN(keys) && st == OK; k++)
+    for (size_t k = 0; head_config_counts[k] && st == OK; k++)
         for (size_t i = 0; i < ARRAY_LEN(sections) && st == OK; i++)
-            st = read_key(p, s, sections[i], keys[k], err);
+            st = read_key(p, s, sections[i], head_config_counts[k], err);
+    p->unseen = s->config && !head_config_is_seen(s->config);
+    for (size_t i = 0; i < HEAD_CONFIG_FILES && !p->file; i++)
+        p->file = head_config_file(s->config, i);
+    p->file_is_there = p->file && source_beside(s, p->file);
     for (size_t i = 0; i < p->n; i++) {
         if (p->item[i].is_null)
             continue;
@@ -121,7 +121,7 @@ static enum status add_usual(struct buf *text, const struct promise *p, uint64_t
                              struct err *err)
 {
     const struct json *section = json_get(p->source->config, TEXT_SECTION);
-    struct promise_item item = {.key = keys[0]};
+    struct promise_item item = {.key = head_config_counts[0]};
     char place[PROMISE_TEXT_MAX];
 
     if (section && json_kind(section) == JSON_K_OBJECT)
@@ -149,5 +149,25 @@ enum status promise_edit(struct buf *text, const struct promise *p, uint64_t lay
             st = notes_add(notes, err, "config.json: %s: %s -> %" PRIu64, promise_place(item, place),
                            item->is_null ? "null" : before, layers);
     }
-    return st == OK && p->n == 0 && layers > 0 ? add_usual(text, p, layers, notes, err) : st;
+    return st == OK && p->unseen && layers > 0 ? add_usual(text, p, layers, notes, err) : st;
+}
+
+enum status promise_forget_file(struct buf *text, const struct promise *p, struct notes *notes,
+                                struct err *err)
+{
+    const char *const root[] = {NULL};
+    char name[512];
+    enum status st = OK;
+
+    snprintf(name, sizeof name, "%s/config.json", p->source->path);
+    for (size_t i = 0; head_config_side_car[i] && st == OK; i++) {
+        const struct json_member members[] = {{head_config_side_car[i], NULL}, {0}};
+
+        if (!json_get(p->source->config, head_config_side_car[i]))
+            continue;
+        st = json_edit(text, name, root, members, err);
+        if (st == OK)
+            st = notes_add(notes, err, "config.json: %s: removed", head_config_side_car[i]);
+    }
+    return st;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "graft/status.h"
 
+#include "arch/head_config.h"
 #include "formats/mlx.h"
 
 /* ---- where the head lies ---- */
@@ -26,15 +27,15 @@ static enum status try_side_cars(struct mtp_status *st, struct err *err)
 {
     const struct source *s = st->source;
     const char *names[] = {
-        json_str(json_get(json_get(s->config, "mlx_lm_extra_tensors"), "mtp_file")),
-        json_str(json_get(s->config, "mtp_file")),
+        head_config_file(s->config, 0),
+        head_config_file(s->config, 1),
         "mtp/weights.safetensors",
         "optiq/mtp.safetensors",
     };
     enum status status = OK;
 
     for (size_t i = 0; i < ARRAY_LEN(names) && status == OK && !st->side_car; i++)
-        if (names[i] && names[i][0] && names[i][0] != '/' && !strstr(names[i], ".."))
+        if (names[i] && names[i][0] != '/' && !strstr(names[i], ".."))
             status = try_file(st, names[i], err);
     for (size_t i = 0; i < s->nunlisted && status == OK && !st->side_car; i++)
         status = try_file(st, s->unlisted[i], err);
@@ -161,6 +162,13 @@ static uint64_t count_appended(const struct source *s)
 
 /* ---- the verdict ---- */
 
+const char *mtp_status_lost_file(const struct mtp_status *st)
+{
+    bool held = st->promise.file_is_there && st->head.names != HEAD_NONE;
+
+    return held ? NULL : st->promise.file;
+}
+
 static enum status judge_blocks(const struct mtp_status *st, const char **verdict, struct err *err)
 {
     struct source *s = st->source;
@@ -198,7 +206,10 @@ static enum status judge(struct mtp_status *st, struct err *err)
     enum status s = OK;
 
     st->agrees = false;
-    if (found == 0 && st->appended > 0 && promised > 0) {
+    if (mtp_status_lost_file(st)) {
+        verdict = arena_printf(a, "the config says that %.200s holds the head, but %s", st->promise.file,
+                               st->promise.file_is_there ? "there is none in it" : "there is no such file");
+    } else if (found == 0 && st->appended > 0 && promised > 0) {
         st->agrees = true;
         verdict = "a head is promised, and there are layers behind the trunk's; their names are in no table";
     } else if (found == 0 && promised > 0) {
@@ -211,6 +222,8 @@ static enum status judge(struct mtp_status *st, struct err *err)
         verdict = "the head is not complete";
     } else if (described && st->promise.contradictory) {
         verdict = "the config contradicts itself about the number of layers";
+    } else if (described && promised > 0 && st->promise.unseen) {
+        verdict = "the head is promised at the root of the config alone; readers look in text_config";
     } else if (described && promised != found) {
         verdict = arena_printf(a, "%" PRIu64 " layer%s promised, but the tensors are of %" PRIu64, promised,
                                promised == 1 ? " is" : "s are", found);

@@ -26,6 +26,9 @@ struct mtp_status {
  */
 enum status mtp_status_read(struct mtp_status *st, struct source *s, struct err *err);
 
+/* The file that the config says holds the head, when it is not there or there is no head; NULL. */
+const char *mtp_status_lost_file(const struct mtp_status *st);
+
 /* The first half of it, for whoever wants the head: brings in what lies outside the index. Sets source, hp,
  * head, side_car and hidden. */
 enum status mtp_status_locate(struct mtp_status *st, struct source *s, struct err *err);
