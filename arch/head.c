@@ -231,7 +231,8 @@ static uint64_t gguf_key(const struct source *s, const char *arch, const char *s
     return meta_u64(meta_find(&s->meta, key), &v) ? v : 0;
 }
 
-/* Of a GGUF file: the trunk ends where the promised head begins, or where the first head's tensors are. */
+/* Of a GGUF file: the trunk ends where the first of the head's own tensors are, or else where the promised head
+ * begins. */
 static enum status frame_gguf(struct head *h, const struct source *s, struct err *err)
 {
     struct slice name = {0};
@@ -248,8 +249,8 @@ static enum status frame_gguf(struct head *h, const struct source *s, struct err
         last = max_u64(last, block);
     }
     uint64_t blocks = gguf_key(s, arch, "block_count"), promised = gguf_key(s, arch, "nextn_predict_layers");
-    if (promised > 0 && blocks > promised)
-        first = min_u64(first, blocks - promised);
+    if (first == UINT64_MAX && promised > 0 && blocks > promised)
+        first = blocks - promised;
     if (last < first) {
         h->names = HEAD_NONE;
         return OK;

@@ -116,3 +116,17 @@ LC_ALL=C sed -i 's/qwen35.block_count/qwen35.block_couny/;s/qwen35.block_counx/q
 s/qwen35.nextn_predict_layerz/qwen35.nextn_predict_layers/' n.gguf
 "$SCION" mtp status n.gguf | grep verdict
 scion mtp normalize n.gguf -o o.gguf
+# rewrite VALUES: b.gguf with other numbers, which edit would refuse
+rewrite() {
+    rm -f n.gguf
+    "$SCION" edit b.gguf -o n.gguf --quiet "$@"
+    LC_ALL=C sed -i 's/qwen35.block_count/qwen35.block_couny/;s/qwen35.block_counx/qwen35.block_count/
+s/qwen35.nextn_predict_layers/qwen35.nextn_predict_layert/;s/qwen35.nextn_predict_layerz/qwen35.nextn_predict_layers/' n.gguf
+    "$SCION" mtp status n.gguf | grep -E 'found|verdict'
+    scion mtp normalize n.gguf --in-place
+    "$SCION" mtp status n.gguf | grep verdict
+}
+for counts in 2:1 3:2 4:1 3:0; do
+    echo "-- block_count:nextn_predict_layers = $counts"
+    rewrite --set qwen35.block_counx=u32:${counts%:*} --set qwen35.nextn_predict_layerz=u32:${counts#*:}
+done
