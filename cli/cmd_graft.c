@@ -107,7 +107,7 @@ static enum status graft_to_side_car(const struct options *o, struct source *tar
     struct side_car_options s = {
         .out = o->out,
         .link = (enum link_mode)o->link,
-        .wishes = {o->replace, norms[o->norms]},
+        .wishes = {o->replace, (enum norms_encoding)o->norms},
         .type = types[o->type],
         .allow_requantize = o->allow_requantize,
     };

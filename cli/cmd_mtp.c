@@ -24,8 +24,8 @@ static const struct opt table[] = {
      .kind = OPT_PATH,
      OPT_FIELD(struct options, out),
      .arg = "OUT",
-     .help = "the file to write; of a folder, normalize makes a folder; extract makes GGUF if the name ends "
-             "in .gguf"},
+     .help = "the file to write; of a folder, normalize and remove make a folder; extract makes GGUF if the "
+             "name ends in .gguf"},
     {.name = "in-place",
      .kind = OPT_FLAG,
      OPT_FIELD(struct options, in_place),
@@ -48,7 +48,7 @@ static const char *const about[] = {
     "extract writes the head alone: a safetensors file that scion graft takes as a donor, or the GGUF file "
     "that "
     "\"scion convert --mtp only\" writes.",
-    "remove writes a GGUF file without its head.",
+    "remove writes a GGUF file or a folder without its head.",
     NULL,
 };
 
@@ -220,48 +220,49 @@ static enum status find_head(struct mtp_status *st, struct source *source, struc
     return s;
 }
 
-static enum status extract_from_gguf(struct plan *plan, struct source *source, const char *out,
+static enum status extract_from_gguf(struct plan *plan, struct source *source, const struct options *o,
                                      struct err *err)
 {
     struct mtp_status st;
 
-    if (!str_ends(out, ".gguf"))
+    if (!str_ends(o->out, ".gguf"))
         return fail(err, E_UNSUPPORTED,
                     "%s: is a GGUF file, so -o must be one too (NAME.gguf); scion graft takes it as a donor",
                     source->path);
     enum status s = find_head(&st, source, err);
-    return s == OK ? take_head_gguf(plan, source, &st.hp, out, err) : s;
+    return s == OK ? take_head_gguf(plan, source, &st.hp, o->out, err) : s;
 }
 
-static enum status extract_from_folder(struct plan *plan, struct source *source, const char *out,
+static enum status extract_from_folder(struct plan *plan, struct source *source, const struct options *o,
                                        struct err *err)
 {
-    const struct convert_rung rung = {.out = out, .type = DT_COUNT, .mtp = MTP_ONLY};
+    const struct convert_rung rung = {.out = o->out, .type = DT_COUNT, .mtp = MTP_ONLY};
     const struct convert_options head = {.rungs = &rung, .nrung = 1};
 
-    return str_ends(out, ".gguf") ? convert_to_gguf(plan, source, &head, err)
-                                  : graft_extract(plan, source, out, err);
+    return str_ends(o->out, ".gguf") ? convert_to_gguf(plan, source, &head, err)
+                                     : graft_extract(plan, source, o->out, err);
 }
 
-static enum status remove_from_gguf(struct plan *plan, struct source *source, const char *out,
+static enum status remove_from_gguf(struct plan *plan, struct source *source, const struct options *o,
                                     struct err *err)
 {
     struct mtp_status st;
-    struct add_head_options o = {.hp = &st.hp, .out = out};
-
-    if (source->kind != SOURCE_GGUF)
-        return fail(err, E_UNSUPPORTED,
-                    "%s: is no GGUF file; \"scion convert --mtp drop\" makes one without a head",
-                    source->path);
+    const struct add_head_options add = {.hp = &st.hp, .out = o->out};
     enum status s = find_head(&st, source, err);
     if (s == OK)
         s = graft_trunk(&st, err);
-    return s == OK ? add_head_gguf(plan, source, &o, err) : s;
+    return s == OK ? add_head_gguf(plan, source, &add, err) : s;
+}
+
+static enum status remove_from_folder(struct plan *plan, struct source *source, const struct options *o,
+                                      struct err *err)
+{
+    return graft_remove(plan, source, o->out, (enum link_mode)o->link, err);
 }
 
 static enum status write_file(const struct options *o, struct source *source,
-                              enum status (*fill)(struct plan *plan, struct source *source, const char *out,
-                                                  struct err *err),
+                              enum status (*fill)(struct plan *plan, struct source *source,
+                                                  const struct options *o, struct err *err),
                               struct err *err)
 {
     struct plan plan;
@@ -271,7 +272,7 @@ static enum status write_file(const struct options *o, struct source *source,
                     o->out ? "extract and remove change nothing in place"
                            : "-o OUT is missing: where to write");
     plan_init(&plan);
-    enum status s = fill(&plan, source, o->out, err);
+    enum status s = fill(&plan, source, o, err);
     if (s == OK)
         s = run_plan("mtp", &plan, &o->run, &o->common, err);
     plan_free(&plan);
@@ -285,7 +286,7 @@ static enum status extract(const struct options *o, struct source *source, struc
 
 static enum status remove_head(const struct options *o, struct source *source, struct err *err)
 {
-    return write_file(o, source, remove_from_gguf, err);
+    return write_file(o, source, source->kind == SOURCE_GGUF ? remove_from_gguf : remove_from_folder, err);
 }
 
 /* ---- all ---- */

@@ -268,15 +268,7 @@ enum status graft_match(struct graft_match *m, struct source *target, struct sou
 
 bool graft_is_of_head(const struct graft_match *m, const struct tensor *t)
 {
-    const struct head *h = &m->target.head;
-
-    for (size_t i = 0; i < h->ntensor; i++)
-        if (h->tensors[i].tensor == t)
-            return true;
-    for (size_t i = 0; i < h->nunknown; i++)
-        if (h->unknown[i] == t)
-            return true;
-    return false;
+    return mtp_status_owns(&m->target, t);
 }
 
 enum dtype graft_type(const struct graft_match *m)

@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "graft/graft.h"
 
+#include "graft/carry.h"
 #include "graft/check.h"
 #include "graft/copy.h"
 #include "graft/origin.h"
-#include "graft/promise.h"
-
-#define INDEX_FILE "model.safetensors.index.json"
-#define CONFIG_MAX (64 * MIB)
-#define INDEX_MAX  (128 * MIB)
 
 struct graft {
     struct plan *plan;
@@ -39,101 +35,24 @@ static enum status add_head(struct graft *g, struct err *err)
 
 /* ---- the target's files ---- */
 
-/* The shard without the head that lies in it. */
-static enum status rewrite_shard(struct graft *g, uint32_t file, const char *name, struct err *err)
-{
-    const struct source *s = g->match.target.source;
-    size_t before = g->plan->nstep;
-    enum status st = OK;
-
-    for (size_t i = 0; i < s->ntensor && st == OK; i++)
-        if (s->tensors[i].file == file && !graft_is_of_head(&g->match, &s->tensors[i]))
-            st = copy_tensor(g->plan, s, &s->tensors[i], s->tensors[i].name, err);
-    g->folder.metadata = s->st_meta.n ? &s->st_meta : NULL;
-    return st == OK ? folder_add_shard(&g->folder, name, g->plan->nstep - before, err) : st;
-}
-
-/* One file of the target: carried over, or, where a head lies in it that is replaced, without that. */
-static enum status add_shard(struct graft *g, uint32_t file, struct err *err)
-{
-    const struct source *s = g->match.target.source;
-    struct slice base = path_base(s->files[file].path);
-    const char *name = arena_strndup(&g->plan->arena, base.p, base.n);
-    size_t nhead = 0, nother = 0;
-
-    if (!name)
-        return fail_nomem(err);
-    for (size_t i = 0; i < s->ntensor; i++) {
-        bool of_head = s->tensors[i].file == file && graft_is_of_head(&g->match, &s->tensors[i]);
-
-        nhead += of_head;
-        nother += s->tensors[i].file == file && !of_head;
-    }
-    if (nhead == 0 && strcmp(name, GRAFT_HEAD_FILE) == 0)
-        return fail(err, E_USAGE, "%s: holds tensors that are no head: that name is needed for the head",
-                    s->files[file].path);
-    if (nhead == 0)
-        return folder_carry_shard(&g->folder, name, s, file, g->o->link, err);
-    if (nother > 0)
-        return rewrite_shard(g, file, name, err);
-    if (!g->o->out && strcmp(name, GRAFT_HEAD_FILE) != 0)
-        return notes_add(&g->plan->notes, err, "%s: is no part of the model any more; remove it",
-                         s->files[file].path);
-    return OK;
-}
-
-static bool is_side_car(const struct graft *g, const char *name)
-{
-    return strcmp(name, GRAFT_HEAD_FILE) == 0 ||
-           (g->match.target.side_car && strcmp(name, g->match.target.side_car) == 0);
-}
-
-/* Weights that lie in the folder without being in the index go along. */
-static enum status add_unlisted(struct graft *g, struct err *err)
-{
-    struct source *s = g->match.target.source;
-    enum status st = OK;
-
-    for (size_t i = 0; i < s->nunlisted && st == OK; i++) {
-        const char *from = source_beside(s, s->unlisted[i]);
-
-        if (from && !is_side_car(g, s->unlisted[i]))
-            st = folder_add_copy(&g->folder, s->unlisted[i], from, g->o->link, err);
-    }
-    return st;
-}
-
-static enum status add_config(struct graft *g, struct err *err)
-{
-    const char *path = source_beside(g->match.target.source, "config.json");
-    struct promise promise;
-    struct buf text;
-    size_t before = g->plan->notes.n;
-
-    buf_init(&text, CONFIG_MAX);
-    enum status s = promise_read(&promise, g->match.target.source, err);
-    if (s == OK)
-        s = path ? file_load(path, &text, err) : fail_nomem(err);
-    if (s == OK)
-        s = promise_edit(&text, &promise, g->match.donor.head.nlayer, &g->plan->notes, err);
-    if (s == OK && (g->o->out || g->plan->notes.n > before))
-        s = folder_add_text(&g->folder, "config.json", text.p, text.n, err);
-    buf_free(&text);
-    return s;
-}
-
 static enum status add_files(struct graft *g, struct err *err)
 {
-    enum status s = add_config(g, err);
+    struct source *target = g->match.target.source;
+    const struct carry c = {
+        .folder = &g->folder,
+        .target = &g->match.target,
+        .head_file = GRAFT_HEAD_FILE,
+        .layers = g->match.donor.head.nlayer,
+        .link = g->o->link,
+    };
+    enum status s = carry_model(&c, err);
 
-    for (uint32_t i = 0; i < g->match.target.source->nfile && s == OK; i++)
-        s = add_shard(g, i, err);
     if (s == OK && g->o->out)
-        s = add_unlisted(g, err);
+        s = origin_leave(&g->folder, target, err);
     if (s == OK)
-        s = origin_licences(&g->folder, g->match.target.source, g->match.donor.source, GRAFT_HEAD_FILE, err);
+        s = origin_licences(&g->folder, target, g->match.donor.source, GRAFT_HEAD_FILE, err);
     if (s == OK && g->o->out)
-        s = folder_add_beside(&g->folder, g->match.target.source, g->o->link, err);
+        s = folder_add_beside(&g->folder, target, g->o->link, err);
     return s;
 }
 
@@ -149,17 +68,10 @@ static enum status add_inputs(struct graft *g, struct err *err)
     return s;
 }
 
-static enum status load_index(const struct graft *g, struct json **index, struct err *err)
-{
-    const char *path = source_beside(g->match.target.source, INDEX_FILE);
-
-    return path ? json_load(path, INDEX_MAX, index, err) : OK;
-}
-
 static enum status plan_folder(struct graft *g, const struct meta *metadata, struct err *err)
 {
     struct json *index = NULL;
-    enum status s = load_index(g, &index, err);
+    enum status s = carry_index(g->match.target.source, &index, err);
 
     g->folder = (struct folder){
         .plan = g->plan,

@@ -28,4 +28,10 @@ enum status graft_folder(struct plan *plan, struct source *target, struct source
  * that a graft of it adds. */
 enum status graft_extract(struct plan *plan, struct source *source, const char *out, struct err *err);
 
+/* Fills an empty plan with the folder without its head: shards in which it lies are written again, or left
+ * out where they hold nothing else. For MLX, too, where that is a side-car or in the shards. E_FORMAT for a
+ * model without a head, or that is nothing else, E_UNSUPPORTED for what is no folder. */
+enum status graft_remove(struct plan *plan, struct source *source, const char *out, enum link_mode link,
+                         struct err *err);
+
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "graft/normalize.h"
 
-#include "graft/status.h"
+#include "graft/carry.h"
 #include "plan/folder.h"
 
 #define INDEX_FILE "model.safetensors.index.json"
@@ -32,15 +32,13 @@ static enum status carry_all(struct folder *f, struct source *s, const struct mt
     const char *index = source_beside(s, INDEX_FILE);
     enum status status = index ? folder_add_copy(f, INDEX_FILE, index, link, err) : OK;
 
-    if (st->side_car && strchr(st->side_car, '/'))
-        return fail(err, E_UNSUPPORTED,
-                    "%s: the head lies in a sub-folder, %s: only --in-place leaves it there", s->path,
-                    st->side_car);
     for (size_t i = 0; i < s->nfile && status == OK; i++) {
         struct slice base = path_base(s->files[i].path);
         const char *name = arena_strndup(&f->plan->arena, base.p, base.n);
         bool unlisted = st->side_car && name && strcmp(st->side_car, name) == 0;
 
+        if (st->side_car && strchr(st->side_car, '/') && str_ends(s->files[i].path, st->side_car))
+            name = st->side_car;
         if (!unlisted)
             status = name ? folder_add_copy(f, name, s->files[i].path, link, err) : fail_nomem(err);
     }
@@ -49,6 +47,8 @@ static enum status carry_all(struct folder *f, struct source *s, const struct mt
 
         status = from ? folder_add_copy(f, s->unlisted[i], from, link, err) : fail_nomem(err);
     }
+    if (status == OK)
+        status = carry_vision(f, s, link, err);
     return status == OK ? folder_add_beside(f, s, link, err) : status;
 }
 

@@ -5,6 +5,8 @@
 
 #define CHUNK       MIB
 #define LICENCE_MAX (4 * MIB)
+#define NOTE_FILE   "MTP-ORIGIN.txt"
+#define NOTE_LIST   "cover those tensors only: "
 #define KEY_DONOR   "mtp_donor"
 #define KEY_FILES   "mtp_donor_files"
 
@@ -162,6 +164,8 @@ static enum status carry(struct folder *f, struct source *target, struct source 
     if (!name)
         return fail_nomem(err);
     const char *from = source_beside(donor, name), *there = source_beside(target, name);
+    for (size_t i = 0; i < f->nleft; i++)
+        there = strcmp(f->left[i], name) == 0 ? NULL : there;
     if (!from)
         return OK;
     enum status s = there ? same_content(from, there, &same, err) : OK;
@@ -192,15 +196,65 @@ enum status origin_licences(struct folder *f, struct source *target, struct sour
     if (s == OK && names.n > 0) {
         buf_printf(&text,
                    "The multi-token-prediction head of this model, the tensors mtp.* in %s,\n"
-                   "comes from %s. The following files are from there and cover those tensors only: %s\n",
+                   "comes from %s. The following files are from there and " NOTE_LIST "%s\n",
                    file, donor->name, names.p);
         s = buf_check(&text, "the note on licences", err);
         if (s == OK)
-            s = folder_add_text(f, "MTP-ORIGIN.txt", text.p, text.n, err);
+            s = folder_add_text(f, NOTE_FILE, text.p, text.n, err);
         if (s == OK)
             s = notes_add(&f->plan->notes, err, "%s: from %s, for the tensors mtp.*", names.p, donor->name);
     }
     buf_free(&names);
     buf_free(&text);
     return s;
+}
+
+/* ---- what a graft has brought ---- */
+
+static bool is_licence(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(stems); i++)
+        if (str_starts(name, stems[i]) && !strchr(name, '/'))
+            return true;
+    return false;
+}
+
+/* The names of a list "A, B" up to the end of its line; the text is cut up for them. */
+static size_t split_list(char *list, const char **names, size_t max)
+{
+    size_t n = 0;
+
+    list[strcspn(list, "\n")] = '\0';
+    while (list && n < max) {
+        char *next = strstr(list, ", ");
+
+        if (next)
+            *next = '\0';
+        if (is_licence(list))
+            names[n++] = list;
+        list = next ? next + strlen(", ") : NULL;
+    }
+    return n;
+}
+
+enum status origin_leave(struct folder *f, struct source *source, struct err *err)
+{
+    const char *path = source_beside(source, NOTE_FILE);
+    size_t max = ARRAY_LEN(stems) * ARRAY_LEN(endings);
+    const char **names = path ? arena_array(&f->plan->arena, max + 1, sizeof(*names)) : NULL;
+    struct buf text;
+
+    if (!path || !names)
+        return path ? fail_nomem(err) : OK;
+    buf_init(&text, LICENCE_MAX);
+    enum status s = file_load(path, &text, err);
+    char *copy = s == OK ? arena_strndup(&f->plan->arena, text.n ? text.p : "", text.n) : NULL;
+    buf_free(&text);
+    if (!copy)
+        return s == OK ? fail_nomem(err) : s;
+    char *list = strstr(copy, NOTE_LIST);
+    names[0] = NOTE_FILE;
+    f->nleft = 1 + (list ? split_list(list + strlen(NOTE_LIST), names + 1, max) : 0);
+    f->left = names;
+    return OK;
 }

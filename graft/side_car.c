@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "graft/side_car.h"
 
+#include "graft/carry.h"
 #include "graft/check.h"
 #include "graft/copy.h"
 #include "graft/origin.h"
@@ -206,7 +207,6 @@ static enum status carry(struct side_car *c, const char *name, struct err *err)
 static enum status carry_weights(struct side_car *c, struct err *err)
 {
     const struct source *s = c->match.target.source;
-    const char *vision = json_str(json_get(json_get(s->config, "optiq_vision"), "sidecar"));
     enum status st = carry(c, INDEX_FILE, err);
 
     for (size_t i = 0; i < s->nfile && st == OK; i++) {
@@ -219,9 +219,7 @@ static enum status carry_weights(struct side_car *c, struct err *err)
     }
     for (size_t i = 0; i < s->nunlisted && st == OK; i++)
         st = carry(c, s->unlisted[i], err);
-    if (st == OK && vision && strchr(vision, '/') && vision[0] != '/' && !strstr(vision, ".."))
-        st = carry(c, vision, err);
-    return st;
+    return st == OK ? carry_vision(&c->folder, c->match.target.source, c->o.link, err) : st;
 }
 
 static enum status add_files(struct side_car *c, struct err *err)

@@ -160,6 +160,19 @@ static uint64_t count_appended(const struct source *s)
     return n;
 }
 
+bool mtp_status_owns(const struct mtp_status *st, const struct tensor *t)
+{
+    const struct head *h = &st->head;
+
+    for (size_t i = 0; i < h->ntensor; i++)
+        if (h->tensors[i].tensor == t)
+            return true;
+    for (size_t i = 0; i < h->nunknown; i++)
+        if (h->unknown[i] == t)
+            return true;
+    return false;
+}
+
 /* ---- the verdict ---- */
 
 const char *mtp_status_lost_file(const struct mtp_status *st)

@@ -26,6 +26,9 @@ struct mtp_status {
  */
 enum status mtp_status_read(struct mtp_status *st, struct source *s, struct err *err);
 
+/* Whether a tensor is of the head. */
+bool mtp_status_owns(const struct mtp_status *st, const struct tensor *t);
+
 /* The file that the config says holds the head, when it is not there or there is no head; NULL. */
 const char *mtp_status_lost_file(const struct mtp_status *st);
 

@@ -118,6 +118,9 @@ static bool is_companion(const struct folder *f, const char *name)
     for (size_t i = 0; i < f->nfile; i++)
         if (strcmp(name, f->files[i].name) == 0)
             return false;
+    for (size_t i = 0; i < f->nleft; i++)
+        if (strcmp(name, f->left[i]) == 0)
+            return false;
     return name[0] != '.';
 }
 

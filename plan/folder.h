@@ -28,6 +28,8 @@ struct folder {
     uint64_t split_max_bytes;  /* tensor bytes of a shard, where those of more than one tensor; 0: no limit */
     uint64_t total_parameters; /* for the index; 0: what metadata_of_index says */
     const struct json *metadata_of_index; /* further members for the index; NULL or no object: none */
+    const char *const *left;              /* names that folder_add_beside leaves behind */
+    size_t nleft;
 
     /* Of this module. Zero them. */
     struct folder_shard *shards;
@@ -46,8 +48,8 @@ enum status folder_add_copy(struct folder *f, const char *name, const char *from
                             struct err *err);
 
 /* All files of a source's folder that are neither weights nor their index, nor have been added yet:
- * configuration, tokenizer, code, model card; sub-folders stay behind. The output must not lie in that folder
- * then. Nothing for a source that is no folder. E_IO. */
+ * configuration, tokenizer, code, model card; sub-folders stay behind, and what `left` names. The output must
+ * not lie in that folder then. Nothing for a source that is no folder. E_IO. */
 enum status folder_add_beside(struct folder *f, const struct source *source, enum link_mode mode,
                               struct err *err);
 

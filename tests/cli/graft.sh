@@ -90,6 +90,10 @@ echo notice >target-dense/NOTICE.txt
 graft target-dense donor-dense -o both
 ls both | grep -E 'LICENSE|NOTICE|ORIGIN'
 cat both/MTP-ORIGIN.txt both/LICENSE both/LICENSE-MTP
+# Another head's licence goes with that head.
+echo other >donor-dense/LICENSE
+graft licensed donor-dense --replace -q -o other && cat other/LICENSE
+graft both donor-dense --replace -q -o other-both && ls other-both | grep -E 'LICENSE|NOTICE|ORIGIN'
 
 echo "== a dry run"
 graft target-dense donor-dense -o dry --dry-run | tail -n 4
