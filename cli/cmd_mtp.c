@@ -7,13 +7,14 @@
 #include "gguf/edit.h"
 #include "graft/graft.h"
 #include "graft/normalize.h"
+#include "graft/runtime.h"
 
 #define OUTPUT_MAX (64 * MIB)
 
 struct options {
     struct opt_common common;
     struct run_options run;
-    const char *out;
+    const char *out, *evidence;
     int link;
     bool in_place;
 };
@@ -30,6 +31,11 @@ static const struct opt table[] = {
      .kind = OPT_FLAG,
      OPT_FIELD(struct options, in_place),
      .help = "normalize: replace the config.json of PATH itself, or change the GGUF file"},
+    {.name = "evidence",
+     .kind = OPT_PATH,
+     OPT_FIELD(struct options, evidence),
+     .arg = "FILE",
+     .help = "runtime: what was measured, as JSON"},
     OPT_ROW_LINK(struct options, link),
     OPT_ROW_NONFINITE(struct options),
     OPT_ROWS_RUN(struct options),
@@ -49,6 +55,9 @@ static const char *const about[] = {
     "that "
     "\"scion convert --mtp only\" writes.",
     "remove writes a GGUF file or a folder without its head.",
+    "runtime writes mtplx_runtime.json for a folder for MLX from evidence that you have: it is checked, "
+    "completed, "
+    "and tied to the folder's config.json and head.",
     NULL,
 };
 
@@ -289,6 +298,25 @@ static enum status remove_head(const struct options *o, struct source *source, s
     return write_file(o, source, source->kind == SOURCE_GGUF ? remove_from_gguf : remove_from_folder, err);
 }
 
+/* ---- runtime ---- */
+
+static enum status runtime(const struct options *o, struct source *source, struct err *err)
+{
+    struct plan plan;
+
+    if (!o->evidence)
+        return fail(err, E_USAGE, "--evidence FILE is missing: scion measures nothing of its own");
+    if (!o->out || o->in_place)
+        return fail(err, E_USAGE, "-o FILE is missing: where to write, such as %s/mtplx_runtime.json",
+                    source->path);
+    plan_init(&plan);
+    enum status s = runtime_write(&plan, source, o->evidence, o->out, err);
+    if (s == OK)
+        s = run_plan("mtp", &plan, &o->run, &o->common, err);
+    plan_free(&plan);
+    return s;
+}
+
 /* ---- all ---- */
 
 static enum status run(const struct opt_line *line, struct err *err)
@@ -296,14 +324,19 @@ static enum status run(const struct opt_line *line, struct err *err)
     static const struct {
         const char *name;
         enum status (*run)(const struct options *o, struct source *source, struct err *err);
-    } what[] = {{"status", status}, {"normalize", normalize}, {"extract", extract}, {"remove", remove_head}};
+    } what[] = {{"status", status},
+                {"normalize", normalize},
+                {"extract", extract},
+                {"remove", remove_head},
+                {"runtime", runtime}};
     struct source *source = NULL;
     size_t i = 0;
 
     while (i < ARRAY_LEN(what) && strcmp(line->args[0], what[i].name) != 0)
         i++;
     if (i == ARRAY_LEN(what))
-        return fail(err, E_USAGE, "\"%s\" is none of \"status\", \"normalize\", \"extract\" and \"remove\"",
+        return fail(err, E_USAGE,
+                    "\"%s\" is none of \"status\", \"normalize\", \"extract\", \"remove\" and \"runtime\"",
                     line->args[0]);
     enum status s = source_open(&source, line->args[1], err);
     if (s == OK)

@@ -118,7 +118,7 @@ extern const char *const run_norms_choices[];
 
 #define OPT_ROW_NORMS(option, type, field)                                                                   \
     {                                                                                                        \
-        .name = option, .kind = OPT_ENUM, OPT_FIELD(type, field), .arg = "ENCODING", .preset = "auto",       \
+        .name = option, .kind = OPT_ENUM, OPT_FIELD(type, field), .arg = "ENCODING",                         \
         .choices = run_norms_choices,                                                                        \
         .help = "how the donor stores its norms: as differences from 1 (delta), as they are (absolute), or " \
                 "as it declares or their values show (auto)"                                                 \
