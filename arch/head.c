@@ -231,8 +231,8 @@ static uint64_t gguf_key(const struct source *s, const char *arch, const char *s
     return meta_u64(meta_find(&s->meta, key), &v) ? v : 0;
 }
 
-/* Of a GGUF file: the trunk ends where the first of the head's own tensors are, or else where the promised head
- * begins. */
+/* Of a GGUF file: the trunk ends where the first of the head's own tensors are, or else where the promised
+ * head begins. */
 static enum status frame_gguf(struct head *h, const struct source *s, struct err *err)
 {
     struct slice name = {0};

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What must not be written unasked: values that a block cannot hold, blocks whose scale came out infinite or
- * NaN, and finite values that an operation or a narrower type makes infinite. Elements that are NaN or infinite themselves
- * pass into element types, and copies of elements are not looked at.
+ * NaN, and finite values that an operation or a narrower type makes infinite. Elements that are NaN or
+ * infinite themselves pass into element types, and copies of elements are not looked at.
  */
 #ifndef PLAN_FINITE_H
 #define PLAN_FINITE_H
