@@ -2,13 +2,14 @@
 """All checks in turn; the last line counts them."""
 import traceback
 
+import draft_checks
 import gguf_checks
 import load_checks
 import mlx_checks
 import safetensors_checks
 
 passed = failed = 0
-for module in (safetensors_checks, gguf_checks, load_checks, mlx_checks):
+for module in (safetensors_checks, gguf_checks, load_checks, draft_checks, mlx_checks):
     for name, check in module.checks():
         try:
             check()
