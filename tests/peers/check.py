@@ -2,6 +2,7 @@
 """All checks in turn; the last line counts them."""
 import traceback
 
+import draft_checks
 import gguf_checks
 import load_checks
 import mlx_checks
@@ -9,7 +10,7 @@ import mtplx_checks
 import safetensors_checks
 
 passed = failed = 0
-for module in (safetensors_checks, gguf_checks, load_checks, mlx_checks, mtplx_checks):
+for module in (safetensors_checks, gguf_checks, load_checks, draft_checks, mlx_checks, mtplx_checks):
     for name, check in module.checks():
         try:
             check()

@@ -96,6 +96,33 @@ def split_is_read(folder):
     equal(inspect(os.path.join(WORK, parts[0]))["n_tensors"], total, "scion's count")
 
 
+def grafts_are_read(target, donor, *options):
+    """A quantized file that got a head, from a folder and from a GGUF file: what it had stays, what it got is counted."""
+    whole, trunk, path = (os.path.join(WORK, n + ".gguf") for n in ("donor", "trunk", "grafted"))
+    scion("convert", donor, "-o", whole, "--force", "--quiet", "--type", "q8_0")
+    scion("convert", target, "-o", trunk, "--force", "--quiet", "--mtp", "drop", *options)
+    before, theirs = gguf.GGUFReader(trunk), gguf.GGUFReader(whole)
+    n = len(before.tensors)
+    arch = before.fields["general.architecture"].contents()
+    blocks = before.fields[f"{arch}.block_count"].contents()
+    for source in (donor, whole):
+        scion("graft", "--target", trunk, "--donor", source, "-o", path, "--force", "--quiet")
+        after = gguf.GGUFReader(path)
+        got = {t.name: t for t in after.tensors}
+        for t in before.tensors:
+            equal((got[t.name].tensor_type, got[t.name].data.tobytes()), (t.tensor_type, t.data.tobytes()), t.name)
+        head = [t for t in theirs.tensors if t.name.startswith(f"blk.{blocks}.")]
+        equal(len(got), n + len(head), "tensors")
+        for t in head:
+            values = (gguf.quants.dequantize(x.data, x.tensor_type) for x in (t, got[t.name]))
+            equal(next(values).tobytes(), next(values).tobytes(), t.name)
+        equal(after.fields[f"{arch}.block_count"].contents(), blocks + 1, "block_count")
+        equal(after.fields[f"{arch}.nextn_predict_layers"].contents(), 1, "nextn_predict_layers")
+        scion("mtp", "remove", path, "-o", whole + ".out", "--force", "--quiet")
+        with open(whole + ".out", "rb") as a, open(trunk, "rb") as b:
+            equal(a.read() == b.read(), True, "without the head again")
+
+
 def edits_are_read(folder):
     path, out = convert(folder), os.path.join(WORK, "edited.gguf")
     want = {"general.name": "Ä", "t.ints": [1, -2], "t.strs": ["a", ""], "t.f64": 0.1, "t.u8": 200, "t.flag": True}
@@ -159,6 +186,9 @@ def checks():
     yield "gguf reads a vision tower", lambda: package_reads(sample("tiny-qwen35"), "--mmproj")
     yield "gguf reads a split set", lambda: split_is_read(sample("tiny-qwen35"))
     yield "gguf reads an edited file", lambda: edits_are_read(sample("tiny-qwen35"))
+    for name, flags in (("tiny-qwen35", ()), ("tiny-qwen35moe", ("--per-expert",)), ("tiny-qwen3next", ("--per-expert",))):
+        yield (f"gguf reads a head of quantized {name}",
+               lambda n=name, f=flags: grafts_are_read(sample(n, "--seed", "2", "--no-mtp"), sample(n, *f), "--type", "Q4_K_M"))
     yield "gguf sees version 3", magic_is_version_3
     yield "scion reads a file of the gguf package", scion_reads_package
     if os.path.isdir(SHARED):
