@@ -5,10 +5,11 @@ import traceback
 import gguf_checks
 import load_checks
 import mlx_checks
+import repack_checks
 import safetensors_checks
 
 passed = failed = 0
-for module in (safetensors_checks, gguf_checks, load_checks, mlx_checks):
+for module in (safetensors_checks, gguf_checks, load_checks, mlx_checks, repack_checks):
     for name, check in module.checks():
         try:
             check()
