@@ -73,6 +73,17 @@ static enum status print_result(const struct plan *plan, const struct exec_memor
     return s;
 }
 
+/* Known only when it is done: to be repacked, blocks are looked at one by one. */
+static void note_misfits(const char *command, uint64_t n)
+{
+    char text[128];
+
+    snprintf(text, sizeof text, "%" PRIu64 " block%s did not fit the new type: decoded and quantized again",
+             n, n == 1 ? "" : "s");
+    if (n > 0)
+        tty_message(command, text);
+}
+
 static enum status execute(const char *command, const struct plan *plan, struct exec_options *exec,
                            const struct run_options *o, const struct opt_common *common, struct err *err)
 {
@@ -85,6 +96,8 @@ static enum status execute(const char *command, const struct plan *plan, struct 
     exec->progress_ctx = &progress;
     enum status s = exec_run(plan, exec, &result, err);
     tty_progress_end(&progress);
+    if (s == OK && !common->quiet)
+        note_misfits(command, result.misfits);
     if (s != OK && result.resumable) {
         char text[ERR_TEXT_MAX];
 

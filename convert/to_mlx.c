@@ -5,6 +5,7 @@
 #include "plan/folder.h"
 #include "convert/canon.h"
 #include "convert/mlx_int.h"
+#include "quantize/transcode.h"
 
 #define CONFIG_MAX (256 * MIB)
 
@@ -160,9 +161,30 @@ static enum status lay_out(struct builder *b, struct meta *meta, struct err *err
     return s == OK ? folder_lay_out(&f, err) : s;
 }
 
-enum status convert_to_mlx(struct plan *plan, struct source *source, const struct mlx_options *o,
+/* Where blocks of a GGUF file can stay, the folder gets the type of their scales: no other has room for them.
+ */
+static enum status fit_scales(struct mlx_options *o, const struct source *source, struct notes *notes,
+                              struct err *err)
+{
+    enum dtype type = mlx_type(&o->setting, DT_F16);
+    struct transcoder t;
+
+    if (source->kind != SOURCE_GGUF || !o->quantize || o->setting.mode != MLX_AFFINE || o->dtype != DT_COUNT)
+        return OK;
+    for (size_t i = 0; i < source->ntensor; i++) {
+        if (!transcoder_find(source->tensors[i].dtype, type, &t))
+            continue;
+        o->dtype = DT_F16;
+        return notes_add(notes, err, "the folder's type is float16, as the scales of %s are (see --dtype)",
+                         dtype_name(t.from));
+    }
+    return OK;
+}
+
+enum status convert_to_mlx(struct plan *plan, struct source *source, const struct mlx_options *asked,
                            struct err *err)
 {
+    struct mlx_options fitted = *asked, *o = &fitted;
     const struct convert_options options = {.allow_unknown = o->allow_unknown,
                                             .nallow_unknown = o->nallow_unknown};
     struct mlx_types types = {.options = o};
@@ -176,7 +198,9 @@ enum status convert_to_mlx(struct plan *plan, struct source *source, const struc
     struct meta meta;
 
     meta_init(&meta, &plan->arena);
-    enum status s = canon_describe(source, &plan->notes, err);
+    enum status s = fit_scales(o, source, &plan->notes, err);
+    if (s == OK)
+        s = canon_describe(source, &plan->notes, err);
     if (s == OK)
         s = open_model(&b, &tower, err);
     if (s == OK)

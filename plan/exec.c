@@ -26,7 +26,7 @@ struct run {
         uint32_t out;
     } * listeners;
     uint64_t done, total;
-    uint64_t reused;
+    uint64_t reused, misfits;
 };
 
 /* ---- reading ---- */
@@ -37,15 +37,6 @@ static bool tile_is_there(const struct run *r, const struct tile *t)
         if (!resume_has_tile(&r->resume, t, &t->step->sinks[i]))
             return false;
     return true;
-}
-
-static enum status read_span(const struct plan_span *span, void *buf, uint64_t n, uint64_t off,
-                             struct err *err)
-{
-    if (span->file)
-        return file_read_at(span->file, buf, (size_t)n, span->off + off, err);
-    memcpy(buf, (const unsigned char *)span->data + off, (size_t)n);
-    return OK;
 }
 
 /* Run i of the tile, from block `at` on: a part of each of its blocks behind those of the runs before. */
@@ -59,7 +50,7 @@ static enum status read_run(const struct slot *slot, uint64_t i, uint64_t at, st
     for (uint32_t k = 0; k < parts->n && s == OK; k++) {
         uint64_t unit = parts->part[k].nbytes, n = slot->read.run * unit;
 
-        s = read_span(&src->span[k], in + i * n, n, at * unit, err);
+        s = plan_read_span(&src->span[k], in + i * n, n, at * unit, err);
         in += slot->read.count * n;
     }
     return s == OK ? s : wrap(err, "tensor %s", src->name);
@@ -205,6 +196,7 @@ static enum status write_tile(void *ctx, void *slot_ptr, struct err *err)
 
     if (slot->flaw.kind != FINITE_OK)
         return finite_fail(&slot->flaw, t, slot->source, err);
+    r->misfits += slot->misfits;
     if (slot->quality)
         quality_add(r->options->quality, t, slot->quality);
     for (size_t i = 0; i < t->step->nsink; i++) {
@@ -558,6 +550,7 @@ static enum status run_whole(const struct plan *p, const struct exec_options *o,
     if (s == OK)
         s = run_pipe(&r, err);
     result->bytes_reused = r.reused;
+    result->misfits = r.misfits;
     result->resumable = s != OK && is_resumable(&r, s);
     for (size_t i = 0; r.files && i < p->nout; i++)
         outfile_close(r.files[i], result->resumable);

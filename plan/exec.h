@@ -48,6 +48,7 @@ enum status exec_precheck_file(const struct plan *p, const char *path, bool forc
 
 struct exec_result {
     uint64_t bytes_reused; /* of an earlier run */
+    uint64_t misfits;      /* blocks that were to be repacked and had no twin: decoded and encoded */
     bool resumable;        /* after a failure: .partial and .journal were left for --resume */
 };
 

@@ -58,6 +58,7 @@ struct slot {
     unsigned char *in, *out;
     unsigned char **result; /* of each sink, planar: in `out`, or in `in` where a copy is enough */
     struct finite_flaw flaw;
+    uint64_t misfits;             /* as in exec_result */
     struct quality_part *quality; /* of each sink; NULL: not measured */
 };
 

@@ -142,6 +142,14 @@ enum status plan_add_subfolder(struct plan *p, const char *path, struct err *err
     return OK;
 }
 
+enum status plan_read_span(const struct plan_span *span, void *buf, uint64_t n, uint64_t off, struct err *err)
+{
+    if (span->file)
+        return file_read_at(span->file, buf, (size_t)n, span->off + off, err);
+    memcpy(buf, (const unsigned char *)span->data + off, (size_t)n);
+    return OK;
+}
+
 enum status plan_drop(struct plan *p, const char *name, const char *reason, struct err *err)
 {
     struct plan_dropped *slot = APPEND(p, p->dropped, p->ndropped, p->dropped_cap);

@@ -34,6 +34,10 @@ struct plan_span {
     const void *data;
 };
 
+/* n bytes of it, from `off` on. E_IO. */
+enum status plan_read_span(const struct plan_span *span, void *buf, uint64_t n, uint64_t off,
+                           struct err *err);
+
 #define VIEW_MAX_DIMS 8
 
 struct view_dim {

@@ -36,7 +36,7 @@ static void encode(const struct slot *slot, const struct plan_sink *sink, const 
 
 /* Blocks that have no twin change their form through their values, one by one: the others do not depend on
  * them. */
-static void transcode(const struct slot *slot, const struct plan_sink *sink, const unsigned char *raw,
+static void transcode(struct slot *slot, const struct plan_sink *sink, const unsigned char *raw,
                       float *values, unsigned char *out)
 {
     const struct transcoder *t = &sink->transcode;
@@ -48,6 +48,7 @@ static void transcode(const struct slot *slot, const struct plan_sink *sink, con
         if (!t->convert(t, raw, out, (size_t)n)) {
             slot->source->codec->decode(raw, values + i, (size_t)n);
             sink->codec->encode(values + i, out, 1, (size_t)n, NULL);
+            slot->misfits++;
         }
         raw += tile_bytes(t->from, n);
         out += tile_bytes(t->to, n);
@@ -55,8 +56,8 @@ static void transcode(const struct slot *slot, const struct plan_sink *sink, con
 }
 
 /* Makes a sink's bytes at `out`; where they are there already, tells where. */
-static const unsigned char *make_bytes(const struct slot *slot, const struct plan_sink *sink,
-                                       unsigned char *raw, float *values, unsigned char *out)
+static const unsigned char *make_bytes(struct slot *slot, const struct plan_sink *sink, unsigned char *raw,
+                                       float *values, unsigned char *out)
 {
     if (tile_is_copy(&slot->tile, slot->source, sink)) {
         if (sink->codec->recode)
@@ -172,6 +173,7 @@ void work_do(const struct work *w, struct slot *slot, const struct scratch *scra
             op_apply(step->ops[k], scratch->values, (size_t)n);
     }
     slot->flaw = (struct finite_flaw){0};
+    slot->misfits = 0;
     fill_sinks(w, slot, raw, scratch, false);
     fill_sinks(w, slot, raw, scratch, true);
 }

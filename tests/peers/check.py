@@ -7,10 +7,13 @@ import gguf_checks
 import load_checks
 import mlx_checks
 import mtplx_checks
+import repack_checks
 import safetensors_checks
 
 passed = failed = 0
-for module in (safetensors_checks, gguf_checks, load_checks, draft_checks, mlx_checks, mtplx_checks):
+for module in (
+    safetensors_checks, gguf_checks, load_checks, draft_checks, mlx_checks, repack_checks, mtplx_checks
+):
     for name, check in module.checks():
         try:
             check()

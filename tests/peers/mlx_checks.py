@@ -15,16 +15,18 @@ LOAD = {
     "mlx_lm": """
 import sys, pathlib, mlx.core as mx
 from mlx_lm.utils import load_model
-model, _ = load_model(pathlib.Path(sys.argv[1]), strict=True)
-model.set_dtype(mx.float32)
-mx.eval(model(mx.array([[1, 2, 3, 4]])))
+for folder in sys.argv[1:]:
+    model, _ = load_model(pathlib.Path(folder), strict=True)
+    model.set_dtype(mx.float32)
+    mx.eval(model(mx.array([[1, 2, 3, 4]])))
 """,
     "mlx_vlm": """
 import sys, pathlib, mlx.core as mx
 from mlx_vlm.utils import load_model
-model = load_model(pathlib.Path(sys.argv[1]), strict=True)
-model.set_dtype(mx.float32)
-mx.eval(model(mx.array([[1, 2, 3, 4]]), None, None).logits)
+for folder in sys.argv[1:]:
+    model = load_model(pathlib.Path(folder), strict=True)
+    model.set_dtype(mx.float32)
+    mx.eval(model(mx.array([[1, 2, 3, 4]]), None, None).logits)
 """,
 }
 
@@ -65,8 +67,8 @@ def fresh(name):
     return path
 
 
-def convert(folder, *options):
-    ours = fresh("mlx-ours")
+def convert(folder, *options, name="mlx-ours"):
+    ours = fresh(name)
     scion("convert", folder, "--to", "mlx", "-o", ours, "--quiet", *options)
     return ours
 
@@ -78,7 +80,7 @@ def convert_peer(package, folder, *options):
 
 
 def same_folder(package, folder, our_options, their_options):
-    text_only = ["--text-only"] if package == "mlx_lm" and "vision_config" in config(folder) else []
+    text_only = ["--text-only"] if package == "mlx_lm" and has_tower(folder) else []
     ours, theirs = convert(folder, *our_options, *text_only), convert_peer(package, folder, *their_options)
     got, want = arrays(ours), arrays(theirs)
     equal(sorted(got), sorted(want), "names")
@@ -91,8 +93,12 @@ def same_folder(package, folder, our_options, their_options):
         loads(package, ours)
 
 
-def loads(package, folder):
-    done = subprocess.run([sys.executable, "-c", LOAD[package], folder], capture_output=True, text=True, timeout=300)
+def has_tower(folder):
+    return "vision_config" in config(folder)
+
+
+def loads(package, *folders):
+    done = subprocess.run([sys.executable, "-c", LOAD[package], *folders], capture_output=True, text=True, timeout=300)
     if done.returncode != 0:
         raise AssertionError(f"{package}: {done.stderr[-600:]}")
 
@@ -103,6 +109,21 @@ def loads_with_head(folder):
         equal(sum("mtp." in name for name in arrays(ours)) > 0, True, "head")
         loads("mlx_lm", ours)
         loads("mlx_vlm", ours)
+
+
+def loads_from_others(folder):
+    """Folders made of GGUF files, and of the Hugging Face folders that other formats became."""
+    gguf, told, returned = os.path.join(WORK, "load.gguf"), fresh("told"), fresh("returned")
+    scion("convert", folder, "-o", gguf, "--type", "bf16", "--force", "--quiet")
+    scion("convert", gguf, "--to", "hf", "-o", told, "--quiet")
+    scion("convert", convert(folder), "--to", "hf", "-o", returned, "--quiet")
+    text = ("--text-only",) if has_tower(returned) else ()
+    folders = [convert(gguf, name="a"), convert(gguf, "--bits", "4", name="b"), convert(told, name="c"),
+               convert(returned, *text, name="d")]
+    scion("convert", folder, "-o", gguf, "--type", "q8_0", "--force", "--quiet")
+    loads("mlx_lm", *folders, convert(gguf, "--bits", "8", "--group-size", "32", name="e"))
+    if text:
+        loads("mlx_vlm", convert(returned), convert(returned, "--bits", "4", name="b"))
 
 
 def same_quality(folder):
@@ -150,7 +171,11 @@ def checks():
     for package, name, folder, ours, theirs in cases():
         label = " ".join((name, *ours))
         yield f"{package} converts {label}", lambda p=package, f=folder, o=ours, t=theirs: same_folder(p, f(), o, t)
+    for name, flags in (("tiny-llama", ()), ("tiny-qwen3", ()), ("tiny-qwen3moe", ("--per-expert",)), ("tiny-qwen35", ()),
+                        ("tiny-qwen3next", ("--per-expert", "--no-mtp")), ("tiny-qwen35moe", ())):
+        yield f"{name} loads from other formats", lambda n=name, f=flags: loads_from_others(complete(n, *f))
     yield "folders with a head load", lambda: loads_with_head(complete("tiny-qwen35"))
     if os.path.isdir(SHARED):
         for name in ("tiny-qwen35", "tiny-qwen35moe"):
+            yield f"shared {name} loads from other formats", lambda n=name: loads_from_others(os.path.join(SHARED, n))
             yield f"quality of {name}", lambda n=name: same_quality(os.path.join(SHARED, n))

@@ -1,12 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How far an MLX folder is from another: divergence of the next token's distribution on held-out text.
-
-As a program, the table of docs/mlx.md: mlx_quality.py SCION MODEL HELDOUT.txt WORK
-"""
+"""How far an MLX folder is from another: divergence of the next token's distribution on held-out text."""
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import mlx.core as mx
@@ -48,32 +42,3 @@ def measure(base, other, tokens):
         float((base.argmax(-1) == other.argmax(-1)).mean()),
         float(np.exp(-other[np.arange(next_token.size), next_token].mean())),
     )
-
-
-SETTINGS = [
-    "--bits 8 --group-size 64", "--bits 6 --group-size 64", "--bits 5 --group-size 64",
-    "--bits 4 --group-size 32", "--bits 4 --group-size 64", "--bits 4 --group-size 128",
-    "--bits 3 --group-size 64", "--bits 2 --group-size 64", "--mode mxfp8", "--mode mxfp4", "--mode nvfp4",
-]
-
-
-def table(scion, model, heldout, work):
-    def convert(*options):
-        out = os.path.join(work, "folder")
-        subprocess.run(["rm", "-rf", out], check=True)
-        subprocess.run([scion, "convert", model, "--to", "mlx", "--text-only", "-q", "-o", out, *options], check=True)
-        return out, sum(f.stat().st_size for f in Path(out).glob("*.safetensors"))
-
-    folder, size = convert()
-    tokens = windows(folder, open(heldout, encoding="utf-8").read(), 8192)
-    base = log_probs(folder, tokens)
-    print("| options | MB | mean KLD | 99 % KLD | same first choice | perplexity |\n|---|---|---|---|---|---|")
-    print(f"| (bf16) | {size / 1e6:.1f} | - | - | - | {measure(base, base, tokens)[3]:.3f} |")
-    for options in SETTINGS:
-        folder, size = convert(*options.split())
-        kl, tail, same, ppl = measure(base, log_probs(folder, tokens), tokens)
-        print(f"| `{options}` | {size / 1e6:.1f} | {kl:.5f} | {tail:.4f} | {100 * same:.2f} % | {ppl:.3f} |", flush=True)
-
-
-if __name__ == "__main__":
-    table(*sys.argv[1:5])
