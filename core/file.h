@@ -25,6 +25,10 @@ struct file_id file_identity(const struct file *f);
  * (it was cut off, or is being written). Thread-safe. */
 enum status file_read_at(const struct file *f, void *buf, size_t n, uint64_t off, struct err *err);
 
+/* Whether all of [off, off + n) is a hole of a sparse file: it reads as zeros, and takes no reading. A file
+ * system may not tell. Thread-safe. */
+bool file_is_hole(const struct file *f, uint64_t off, uint64_t n);
+
 /* The whole of a small file appended to b; E_LIMIT when it is larger than b->max. */
 enum status file_load(const char *path, struct buf *b, struct err *err);
 
