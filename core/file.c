@@ -114,14 +114,13 @@ enum status file_read_at(const struct file *f, void *buf, size_t n, uint64_t off
 
 /* Reads are positional: nobody minds where the descriptor stands. Past the last data there may be a hole or
  * the end of a file that was cut off. */
-bool file_is_hole(const struct file *f, uint64_t off, uint64_t n)
+uint64_t file_hole_end(const struct file *f, uint64_t off)
 {
-    if (!f->sparse)
-        return false;
-    off_t data = lseek(f->fd, (off_t)off, SEEK_DATA);
+    off_t data = f->sparse ? lseek(f->fd, (off_t)off, SEEK_DATA) : (off_t)off;
+
     if (data < 0 && errno == ENXIO)
         data = lseek(f->fd, 0, SEEK_END);
-    return data >= 0 && (uint64_t)data >= off + n;
+    return data > (off_t)off ? (uint64_t)data : off;
 }
 
 enum status file_load(const char *path, struct buf *b, struct err *err)

@@ -5,30 +5,46 @@
 
 #define SPACE_TILE_ELEMS (1 * MIB) /* of a run, unless memory is short: then it finds more */
 
-static bool is_hole(const struct plan_source *src, const struct view *v)
+/* The hole that was found last: the next tile is mostly in it, too. */
+struct hole_walk {
+    struct tile_walk tiles;
+    const struct file *file;
+    uint64_t start, end;
+};
+
+static bool in_hole(struct hole_walk *w, const struct file *file, uint64_t off, uint64_t n)
 {
-    uint64_t first = v->base, n = view_last(v) + 1 - first;
-
-    for (uint32_t k = 0; k < dtype_parts(src->dtype)->n; k++) {
-        const struct plan_span *span = &src->span[k];
-        uint64_t off = span->off + dtype_part_nbytes(src->dtype, k, first);
-
-        if (!span->file || !file_is_hole(span->file, off, dtype_part_nbytes(src->dtype, k, n)))
-            return false;
+    if (!file)
+        return false;
+    if (file != w->file || off < w->start || off + n > w->end) {
+        w->file = file;
+        w->start = off;
+        w->end = file_hole_end(file, off);
     }
-    return true;
+    return off + n <= w->end;
 }
 
-/* The next tile of which nothing but zeros becomes anything but zeros. */
-static bool next_hole(struct tile_walk *walk, struct tile *t)
+static bool reads_hole(struct hole_walk *w, const struct plan_source *src, const struct view *v)
 {
-    while (tile_next(walk, t)) {
-        const struct plan_source *src = &walk->plan->sources[t->view.source];
-        bool copies = true;
+    uint64_t first = v->base, n = view_last(v) + 1 - first;
+    bool hole = true;
+
+    for (uint32_t k = 0; k < dtype_parts(src->dtype)->n && hole; k++)
+        hole = in_hole(w, src->span[k].file, src->span[k].off + dtype_part_nbytes(src->dtype, k, first),
+                       dtype_part_nbytes(src->dtype, k, n));
+    return hole;
+}
+
+/* The next tile that is copied, all of a hole. */
+static bool next_hole(struct hole_walk *w, struct tile *t)
+{
+    while (tile_next(&w->tiles, t)) {
+        const struct plan_source *src = &w->tiles.plan->sources[t->view.source];
+        bool copied = true;
 
         for (size_t i = 0; i < t->step->nsink; i++)
-            copies = copies && tile_is_copy(t, src, &t->step->sinks[i]);
-        if (copies && is_hole(src, &t->view))
+            copied = copied && tile_is_copy(t, src, &t->step->sinks[i]);
+        if (copied && reads_hole(w, src, &t->view))
             return true;
     }
     return false;
@@ -63,7 +79,7 @@ static enum status add_tile(struct resume *holes, const struct resume_from *from
 enum status holes_find(struct resume *holes, const struct resume_from *from, const struct resume *there,
                        uint64_t tile_elems, struct err *err)
 {
-    struct tile_walk walk = {.plan = from->plan, .tile_elems = tile_elems};
+    struct hole_walk walk = {.tiles = {.plan = from->plan, .tile_elems = tile_elems}};
     struct tile t;
     enum status s = resume_init(holes, from->plan->nout, err);
 
@@ -80,7 +96,8 @@ enum status holes_find(struct resume *holes, const struct resume_from *from, con
 uint64_t holes_nbytes(const struct plan *p)
 {
     const struct plan_step *needy;
-    struct tile_walk walk = {.plan = p, .tile_elems = max_u64(tile_min_elems(p, &needy), SPACE_TILE_ELEMS)};
+    struct hole_walk walk = {
+        .tiles = {.plan = p, .tile_elems = max_u64(tile_min_elems(p, &needy), SPACE_TILE_ELEMS)}};
     struct tile t;
     uint64_t n = 0;
 
