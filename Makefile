@@ -56,7 +56,7 @@ Q :=
 say =
 endif
 
-.PHONY: all check check-unit check-quick check-peers lint hdr-check bench bench-kern bench-quantize man install clean help FORCE
+.PHONY: all check check-unit check-quick check-peers lint hdr-check bench bench-kern bench-quantize bench-repack man install clean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -125,6 +125,8 @@ bench-kern: $(B)/bench/kern ## speed of each type's codec; beside ggml's with GG
 	@$< $(if $(GGML),-l $(GGML))
 bench-quantize: all ## whole runs of quantize; beside llama-quantize's with LLAMA_QUANTIZE=program
 	@bench/quantize $(B) $(LLAMA_QUANTIZE)
+bench-repack: all ## experts in another layout against cp of the same folder
+	@bench/repack $(B)
 man: all ## man pages into build/man
 	$(B)/scion help --man build/man
 install: all man ## DESTDIR and PREFIX are honoured

@@ -11,6 +11,7 @@ struct file {
     int fd;
     char *path;
     struct file_id id;
+    bool sparse; /* has fewer blocks than its size takes */
 };
 
 static const char *kind_of(mode_t mode)
@@ -61,6 +62,7 @@ enum status file_open(struct file **out, const char *path, struct err *err)
         .dev = (uint64_t)st.st_dev,
         .inode = (uint64_t)st.st_ino,
     };
+    f->sparse = (uint64_t)st.st_blocks * 512 < f->id.size;
     *out = f;
     return OK;
 }
@@ -108,6 +110,17 @@ enum status file_read_at(const struct file *f, void *buf, size_t n, uint64_t off
         done += (size_t)got;
     }
     return OK;
+}
+
+/* Reads are positional: nobody minds where the descriptor stands. Past the last data there may be a hole or
+ * the end of a file that was cut off. */
+uint64_t file_hole_end(const struct file *f, uint64_t off)
+{
+    off_t data = f->sparse ? lseek(f->fd, (off_t)off, SEEK_DATA) : (off_t)off;
+
+    if (data < 0 && errno == ENXIO)
+        data = lseek(f->fd, 0, SEEK_END);
+    return data > (off_t)off ? (uint64_t)data : off;
 }
 
 enum status file_load(const char *path, struct buf *b, struct err *err)

@@ -21,6 +21,7 @@ struct outfile {
     int direct_fd; /* O_DIRECT, or -1 */
     bool committed;
     bool linked; /* has no descriptors: shares the inode of another file */
+    bool blank;  /* no earlier run wrote it */
     uint64_t nbytes;
     struct outfile_listener listener;
     struct flusher *flusher; /* writes a full buffer while others fill; it and the buffers live from the first
@@ -189,6 +190,7 @@ enum status outfile_restart(struct outfile *f, struct err *err)
 {
     if (ftruncate(f->fd, 0) != 0 || ftruncate(f->fd, (off_t)f->nbytes) != 0)
         return fail_errno(err, "%s: setting its size to %" PRIu64, f->partial, f->nbytes);
+    f->blank = true;
     return OK;
 }
 
@@ -382,6 +384,24 @@ bool outfile_clone(struct outfile *f, const char *from)
     if (fd >= 0)
         close(fd);
     return cloned;
+}
+
+enum status outfile_is_zero(struct outfile *f, uint64_t off, uint64_t nbytes, bool *zero, struct err *err)
+{
+    unsigned char *chunk = f->blank ? NULL : malloc(READ_BACK_BYTES);
+    enum status s = f->blank || chunk ? OK : fail_nomem(err);
+
+    *zero = true;
+    while (!f->blank && s == OK && *zero && nbytes > 0) {
+        size_t n = min_u64(nbytes, READ_BACK_BYTES);
+
+        s = outfile_read(f, chunk, n, off, err);
+        *zero = s == OK && chunk[0] == 0 && memcmp(chunk, chunk + 1, n - 1) == 0;
+        off += n;
+        nbytes -= n;
+    }
+    free(chunk);
+    return s;
 }
 
 enum status outfile_digest(struct outfile *f, uint64_t off, uint64_t nbytes, struct digest *d,

@@ -62,6 +62,10 @@ enum status outfile_write(struct outfile *f, const void *p, size_t n, uint64_t o
 /* Exactly n bytes of the file as it stands; buffered bytes must have been flushed. */
 enum status outfile_read(struct outfile *f, void *p, size_t n, uint64_t off, struct err *err);
 
+/* Whether a range reads as zeros as it stands, so that zeros need not be written there: one that no run wrote
+ * does. Buffered bytes must have been flushed. */
+enum status outfile_is_zero(struct outfile *f, uint64_t off, uint64_t nbytes, bool *zero, struct err *err);
+
 /* Digest of a range as it stands in the file; buffered bytes must have been flushed. */
 enum status outfile_digest(struct outfile *f, uint64_t off, uint64_t nbytes, struct digest *d,
                            struct err *err);

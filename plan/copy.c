@@ -44,7 +44,10 @@ static enum status copy_bytes(const struct copy_job *job, const struct file *fro
 
         if (job->cancel && atomic_load_explicit(job->cancel, memory_order_relaxed))
             return fail(err, E_CANCELLED, "interrupted");
-        if (!job->resume || !resume_has(job->resume, job->out, off, piece.nbytes)) {
+        bool there = job->resume && resume_has(job->resume, job->out, off, piece.nbytes);
+        if (!there && file_hole_end(from, off) >= off + piece.nbytes)
+            s = outfile_is_zero(job->file, off, piece.nbytes, &there, err);
+        if (s == OK && !there) {
             s = file_read_at(from, job->buffer, piece.nbytes, off, err);
             piece.data = job->buffer;
         }

@@ -479,7 +479,27 @@ static bool is_resumable(const struct run *r, enum status s)
     return false;
 }
 
-static enum status load_resume(struct run *r, struct err *err)
+static enum status skip_holes(struct run *r, const struct resume_from *from, struct err *err)
+{
+    struct resume holes;
+    enum status s = holes_find(&holes, from, &r->resume, r->memory.tile_elems, err);
+
+    for (size_t i = 0; i < r->plan->nout && s == OK; i++) {
+        for (size_t k = 0; k < holes.outs[i].n; k++) {
+            uint64_t n = holes.outs[i].range[k].end - holes.outs[i].range[k].start;
+
+            r->left[i] -= n;
+            r->done += n;
+        }
+    }
+    if (s == OK)
+        s = resume_merge(&r->resume, &holes, err);
+    resume_free(&holes);
+    return s;
+}
+
+/* What needs no writing: an earlier run did it, or nothing but holes would become of holes. */
+static enum status find_there(struct run *r, struct err *err)
 {
     struct resume_from from = {
         .plan = r->plan,
@@ -488,10 +508,13 @@ static enum status load_resume(struct run *r, struct err *err)
         .resumed = r->resumed,
         .cancel = r->options->cancel,
     };
-    enum status s = resume_load(&r->resume, &from, err);
+    enum status s = r->options->resume ? resume_load(&r->resume, &from, err)
+                                       : resume_init(&r->resume, r->plan->nout, err);
 
-    if (s == OK)
+    if (s == OK && r->options->resume)
         skip_reused(r);
+    if (s == OK && !r->options->quality)
+        s = skip_holes(r, &from, err);
     return s == OK ? check_adopted(r, err) : s;
 }
 
@@ -543,8 +566,8 @@ static enum status run_whole(const struct plan *p, const struct exec_options *o,
         s = open_outputs(&r, err);
     if (s == OK)
         s = open_journal(&r, err); /* after the outputs: now they are ours alone */
-    if (s == OK && o->resume)
-        s = load_resume(&r, err);
+    if (s == OK)
+        s = find_there(&r, err);
     if (s == OK)
         s = put_headers(&r, err);
     if (s == OK)

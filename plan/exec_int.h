@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What exec.c, work.c, resume.c and copy.c share. */
+/* What the executor's files share. */
 #ifndef PLAN_EXEC_INT_H
 #define PLAN_EXEC_INT_H
 
@@ -44,11 +44,28 @@ struct resume_from {
 enum status resume_load(struct resume *r, const struct resume_from *from, struct err *err);
 void resume_free(struct resume *r);
 
+/* Of no ranges yet. */
+enum status resume_init(struct resume *r, size_t nout, struct err *err);
+
+/* Adds a range of an output; resume_has may not know it before resume_merge. */
+enum status resume_add(struct resume *r, uint32_t out, struct resume_range range, struct err *err);
+
+/* Adds all ranges of another. */
+enum status resume_merge(struct resume *r, const struct resume *more, struct err *err);
+
 /* Whether all of [off, off + n) of an output is there already. */
 bool resume_has(const struct resume *r, uint32_t out, uint64_t off, uint64_t n);
 
 /* Whether all that the sink gets of a tile is there. */
 bool resume_has_tile(const struct resume *r, const struct tile *t, const struct plan_sink *sink);
+
+/* The ranges that no run need write: those of tiles that are copies of holes, which are not `there` and whose
+ * places in the outputs read as zeros. */
+enum status holes_find(struct resume *holes, const struct resume_from *from, const struct resume *there,
+                       uint64_t tile_elems, struct err *err);
+
+/* Bytes of the outputs that a run without an earlier one's content finds to be such. */
+uint64_t holes_nbytes(const struct plan *p);
 
 /* A tile on its way, with room for what is read and what is made of it. */
 struct slot {

@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 
 #include "core/file.h"
-#include "plan/exec.h"
+#include "plan/exec_int.h"
 
 #define PATH_BYTES 4096
 
@@ -154,19 +154,27 @@ static enum status check_folder(const struct plan *p, bool force, struct err *er
 
 /* ---- space ---- */
 
-/* Blocks of the file that has an output's path and the suffix. */
-static uint64_t bytes_held(const struct plan_out *out, const char *suffix)
+/* Blocks of the file that has a path and the suffix. */
+static uint64_t bytes_held(const char *path, const char *suffix)
 {
     struct stat st;
-    char path[PATH_BYTES];
+    char text[PATH_BYTES];
 
-    return join(path, out->path, suffix) && stat(path, &st) == 0 ? (uint64_t)st.st_blocks * 512 : 0;
+    return join(text, path, suffix) && stat(text, &st) == 0 ? (uint64_t)st.st_blocks * 512 : 0;
+}
+
+/* What an output takes, but for holes among its tensors: a copy has those of its source. */
+static uint64_t bytes_to_write(const struct plan_out *out)
+{
+    if (out->patch)
+        return 0;
+    return out->copy ? min_u64(out->nbytes, bytes_held(out->copy->from, "")) : out->nbytes;
 }
 
 /* Whether outputs may exist because an earlier run finished them: the executor looks at their content. */
 static bool may_be_finished(const struct plan *p, const struct exec_options *o)
 {
-    return o->resume && plan_has_sets(p) && bytes_held(&p->outs[0], ".journal") > 0;
+    return o->resume && plan_has_sets(p) && bytes_held(p->outs[0].path, ".journal") > 0;
 }
 
 /* Whether an output will share the blocks of its source, which lies on the file system of `place`. */
@@ -189,9 +197,10 @@ static enum status check_space(const struct plan *p, bool resumes, struct err *e
     for (size_t i = 0; i < p->nout; i++) {
         if (is_shared(&p->outs[i], place))
             continue;
-        need += p->outs[i].patch ? 0 : p->outs[i].nbytes;
-        held += bytes_held(&p->outs[i], ".partial") + (resumes ? bytes_held(&p->outs[i], "") : 0);
+        need += bytes_to_write(&p->outs[i]);
+        held += bytes_held(p->outs[i].path, ".partial") + (resumes ? bytes_held(p->outs[i].path, "") : 0);
     }
+    need -= min_u64(need, holes_nbytes(p));
     enum status s = path_free_space(first, &room, err);
     if (s == OK && need > room + held)
         s = fail(err, E_IO, "%s: the output needs %" PRIu64 " bytes, but only %" PRIu64 " are free there",

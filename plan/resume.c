@@ -8,8 +8,12 @@ static int by_start(const void *a, const void *b)
     return x->start < y->start ? -1 : x->start > y->start;
 }
 
-static bool add_range(struct resume_out *o, uint64_t start, uint64_t end)
+static bool add_range(struct resume_out *o, struct resume_range range)
 {
+    if (o->n > 0 && o->range[o->n - 1].end == range.start) {
+        o->range[o->n - 1].end = range.end;
+        return true;
+    }
     if (o->n == o->cap) {
         size_t cap = o->cap ? o->cap * 2 : 64;
         struct resume_range *bigger = realloc(o->range, cap * sizeof *bigger);
@@ -19,7 +23,7 @@ static bool add_range(struct resume_out *o, uint64_t start, uint64_t end)
         o->range = bigger;
         o->cap = cap;
     }
-    o->range[o->n++] = (struct resume_range){start, end};
+    o->range[o->n++] = range;
     return true;
 }
 
@@ -52,9 +56,31 @@ static enum status check_range(struct resume *r, const struct resume_from *from,
     if (from->cancel && atomic_load_explicit(from->cancel, memory_order_relaxed))
         return fail(err, E_CANCELLED, "interrupted");
     enum status s = outfile_digest(from->files[range->out], range->off, range->nbytes, &d, err);
-    if (s == OK && digest_eq(d, range->digest) &&
-        !add_range(&r->outs[range->out], range->off, range->off + range->nbytes))
-        s = fail_nomem(err);
+    if (s == OK && digest_eq(d, range->digest))
+        s = resume_add(r, range->out, (struct resume_range){range->off, range->off + range->nbytes}, err);
+    return s;
+}
+
+enum status resume_init(struct resume *r, size_t nout, struct err *err)
+{
+    *r = (struct resume){.outs = calloc(nout, sizeof *r->outs), .nout = nout};
+    return r->outs ? OK : fail_nomem(err);
+}
+
+enum status resume_add(struct resume *r, uint32_t out, struct resume_range range, struct err *err)
+{
+    return add_range(&r->outs[out], range) ? OK : fail_nomem(err);
+}
+
+enum status resume_merge(struct resume *r, const struct resume *more, struct err *err)
+{
+    enum status s = OK;
+
+    for (uint32_t i = 0; i < more->nout; i++) {
+        for (size_t k = 0; k < more->outs[i].n && s == OK; k++)
+            s = resume_add(r, i, more->outs[i].range[k], err);
+        sort_and_join(&r->outs[i]);
+    }
     return s;
 }
 
@@ -62,12 +88,8 @@ enum status resume_load(struct resume *r, const struct resume_from *from, struct
 {
     size_t n, nout = from->plan->nout;
     const struct journal_range *range = journal_ranges(from->journal, &n);
-    enum status s = OK;
+    enum status s = resume_init(r, nout, err);
 
-    *r = (struct resume){.nout = nout};
-    r->outs = calloc(nout, sizeof *r->outs);
-    if (!r->outs)
-        return fail_nomem(err);
     for (size_t i = 0; i < n && s == OK; i++)
         s = check_range(r, from, &range[i], err);
     for (size_t i = 0; i < nout && s == OK; i++) {
