@@ -25,8 +25,8 @@ struct file_id file_identity(const struct file *f);
  * (it was cut off, or is being written). Thread-safe. */
 enum status file_read_at(const struct file *f, void *buf, size_t n, uint64_t off, struct err *err);
 
-/* Where the hole of a sparse file ends that `off` lies in: up to there it reads as zeros, and takes no reading.
- * `off` itself where there is none, or the file system does not tell. Thread-safe. */
+/* Where the hole of a sparse file ends that `off` lies in: up to there it reads as zeros, and takes no
+ * reading. `off` itself where there is none, or the file system does not tell. Thread-safe. */
 uint64_t file_hole_end(const struct file *f, uint64_t off);
 
 /* The whole of a small file appended to b; E_LIMIT when it is larger than b->max. */
