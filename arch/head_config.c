@@ -36,3 +36,13 @@ const char *head_config_file(const struct json *config, size_t i)
 
     return name && name[0] ? name : NULL;
 }
+
+const char *head_side_car(const struct json *config, size_t i)
+{
+    static const char *const habits[] = {"mtp/weights.safetensors", "optiq/mtp.safetensors"};
+
+    if (i >= HEAD_CONFIG_FILES)
+        return habits[i - HEAD_CONFIG_FILES];
+    const char *name = head_config_file(config, i);
+    return name && name[0] != '/' && !strstr(name, "..") ? name : NULL;
+}

@@ -19,4 +19,9 @@ extern const char *const head_config_side_car[];
 #define HEAD_CONFIG_FILES 2
 const char *head_config_file(const struct json *config, size_t i);
 
+/* Where a head may lie beside the shards, by declaration, then by habit: names within the folder, NULL where
+ * the config names none that lies there. */
+#define HEAD_SIDE_CARS (HEAD_CONFIG_FILES + 2)
+const char *head_side_car(const struct json *config, size_t i);
+
 #endif

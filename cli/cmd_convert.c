@@ -8,6 +8,7 @@
 #include "convert/canon.h"
 #include "convert/convert.h"
 #include "convert/to_hf.h"
+#include "cli/models.h"
 #include "graft/match.h"
 
 #define METADATA_MAX (16 * MIB)
@@ -162,41 +163,28 @@ static enum status read_overrides(const struct options *o, struct authorship_ove
     return s;
 }
 
-/* Source and, where a head is taken from elsewhere, donor. */
-struct models {
-    struct source *source, *donor;
-};
-
-/* The graft of scion graft, in memory. */
-static enum status take_head(const struct options *o, struct models *m, struct convert_head *head,
-                             struct err *err)
+/* Whether any of the files may have a head. */
+static bool wants_head(const struct convert_options *c)
 {
-    const struct graft_wishes wishes = {o->replace, (enum norms_encoding)o->norms};
-    struct graft_match match;
-    enum status s = source_open(&m->donor, o->donor, err);
-
-    if (s == OK)
-        s = graft_match(&match, m->source, m->donor, &wishes, err);
-    if (s != OK)
-        return s;
-    *head = (struct convert_head){graft_type(&match), match.absolute};
-    return graft_adopt(&match, err);
+    for (size_t i = 0; i < c->nrung; i++)
+        if (c->rungs[i].mtp != MTP_DROP)
+            return !c->mmproj;
+    return false;
 }
 
 static enum status make_plan(const struct options *o, struct plan *plan, struct models *m,
                              struct convert_options *c, const char *path, struct err *err)
 {
-    struct convert_head head;
-    enum status s = canon_open(&m->source, path, err);
+    const struct models_wishes w = {
+        .path = path,
+        .donor = o->donor,
+        .graft = {.replace = o->replace, .norms = (enum norms_encoding)o->norms},
+        .side_car = wants_head(c) ? SIDE_CAR_TAKEN : SIDE_CAR_UNASKED,
+    };
+    enum status s = models_open(m, &w, &plan->notes, err);
 
-    if (s == OK && o->donor) {
-        s = take_head(o, m, &head, err);
-        c->head = &head;
-    }
-    if (s == OK)
-        s = convert_to_gguf(plan, m->source, c, err);
-    c->head = NULL;
-    return s;
+    c->head = models_head(m);
+    return s == OK ? convert_to_gguf(plan, m->source, c, err) : s;
 }
 
 static enum status plan_and_run(const struct opt_line *line, const struct ladder *l,
@@ -222,8 +210,7 @@ static enum status plan_and_run(const struct opt_line *line, const struct ladder
         s = o->rung.quantize.explain ? ladder_print_explanations(l, err)
                                      : run_plan("convert", &plan, &run_options, &o->common, err);
     plan_free(&plan);
-    source_close(models.source);
-    source_close(models.donor);
+    models_close(&models);
     return s;
 }
 
@@ -363,7 +350,11 @@ static enum status run_folder(const struct opt_line *line, struct err *err)
     };
     struct hf_options hf = {mlx.out, mlx.mtp, mlx.split_max_bytes, mlx.allow_unknown, mlx.nallow_unknown};
     bool to_mlx = o->to == TO_MLX;
-    struct source *source = NULL;
+    struct models_wishes w = {.path = line->args[0],
+                              .side_car = mlx.mtp == MTP_DROP   ? SIDE_CAR_UNASKED
+                                          : mlx.mtp == MTP_KEEP ? SIDE_CAR_REFUSED
+                                                                : SIDE_CAR_NOTED};
+    struct models m = {0};
     struct plan plan;
 
     if (!o->out)
@@ -373,15 +364,15 @@ static enum status run_folder(const struct opt_line *line, struct err *err)
         return s;
     plan_init(&plan);
     run_options.about = &subject;
-    s = canon_open(&source, line->args[0], err);
+    s = models_open(&m, &w, &plan.notes, err);
     if (s == OK)
-        s = to_mlx ? convert_to_mlx(&plan, source, &mlx, err) : convert_to_hf(&plan, source, &hf, err);
+        s = to_mlx ? convert_to_mlx(&plan, m.source, &mlx, err) : convert_to_hf(&plan, m.source, &hf, err);
     if (s == OK)
         s = run_plan("convert", &plan, &run_options, &o->common, err);
     else
         run_notes("convert", &plan, &o->common);
     plan_free(&plan);
-    source_close(source);
+    models_close(&m);
     return s;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/cmd.h"
+#include "cli/models.h"
 #include "cli/report_mtp.h"
 #include "cli/run.h"
 #include "cli/tty.h"
@@ -245,11 +246,7 @@ static enum status extract_from_gguf(struct plan *plan, struct source *source, c
 static enum status extract_from_folder(struct plan *plan, struct source *source, const struct options *o,
                                        struct err *err)
 {
-    const struct convert_rung rung = {.out = o->out, .type = DT_COUNT, .mtp = MTP_ONLY};
-    const struct convert_options head = {.rungs = &rung, .nrung = 1};
-
-    return str_ends(o->out, ".gguf") ? convert_to_gguf(plan, source, &head, err)
-                                     : graft_extract(plan, source, o->out, err);
+    return graft_extract(plan, source, o->out, err);
 }
 
 static enum status remove_from_gguf(struct plan *plan, struct source *source, const struct options *o,
@@ -288,8 +285,31 @@ static enum status write_file(const struct options *o, struct source *source,
     return s;
 }
 
+/* Of a folder as "scion convert --mtp only" does it. */
+static enum status convert_head(const struct options *o, const char *path, struct err *err)
+{
+    const struct convert_rung rung = {.out = o->out, .type = DT_COUNT, .mtp = MTP_ONLY};
+    const struct models_wishes wishes = {.path = path, .side_car = SIDE_CAR_TAKEN};
+    struct convert_options head = {.rungs = &rung, .nrung = 1};
+    struct models models;
+    struct plan plan;
+
+    plan_init(&plan);
+    enum status s = models_open(&models, &wishes, &plan.notes, err);
+    head.head = models_head(&models);
+    if (s == OK)
+        s = convert_to_gguf(&plan, models.source, &head, err);
+    if (s == OK)
+        s = run_plan("mtp", &plan, &o->run, &o->common, err);
+    plan_free(&plan);
+    models_close(&models);
+    return s;
+}
+
 static enum status extract(const struct options *o, struct source *source, struct err *err)
 {
+    if (source->kind != SOURCE_GGUF && o->out && !o->in_place && str_ends(o->out, ".gguf"))
+        return convert_head(o, source->path, err);
     return write_file(o, source, source->kind == SOURCE_GGUF ? extract_from_gguf : extract_from_folder, err);
 }
 

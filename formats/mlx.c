@@ -95,6 +95,13 @@ bool mlx_is(const struct source *s)
     return false;
 }
 
+const char *mlx_vision_file(const struct source *s)
+{
+    const char *name = json_str(json_get(json_get(s->config, "optiq_vision"), "sidecar"));
+
+    return name && strchr(name, '/') && name[0] != '/' && !strstr(name, "..") ? name : NULL;
+}
+
 /* A path without what the loaders' renames change: "language_model.", and the tower's several names. NULL
  * when out of memory. */
 static const char *common_spelling(struct arena *a, const char *path)

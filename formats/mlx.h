@@ -29,6 +29,9 @@ enum dtype mlx_value_type(enum dtype packed);
 /* Whether safetensors were written for MLX: config.json says so, the shards (format=mlx), or their names. */
 bool mlx_is(const struct source *s);
 
+/* The file in a sub-folder that holds the vision tower, as OptiQ has it; NULL when the config names none. */
+const char *mlx_vision_file(const struct source *s);
+
 /* Reads such a folder as its loaders do: all of its model*.safetensors, whatever the index says, and of each
  * weight with scales one tensor of a packed type. Its kind becomes SOURCE_MLX. Other sources stay as they
  * are. E_FORMAT for parts that are missing, or do not fit each other or the config, E_UNSUPPORTED for

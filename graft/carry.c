@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "graft/carry.h"
 
+#include "formats/mlx.h"
+
 #include "graft/copy.h"
 
 #define INDEX_FILE "model.safetensors.index.json"
@@ -112,9 +114,7 @@ enum status carry_index(struct source *s, struct json **index, struct err *err)
 
 enum status carry_vision(struct folder *f, struct source *s, enum link_mode link, struct err *err)
 {
-    const char *name = json_str(json_get(json_get(s->config, "optiq_vision"), "sidecar"));
-    bool deeper = name && strchr(name, '/') && name[0] != '/' && !strstr(name, "..");
-    const char *from = deeper ? source_beside(s, name) : NULL;
+    const char *name = mlx_vision_file(s), *from = name ? source_beside(s, name) : NULL;
 
     return from ? folder_add_copy(f, name, from, link, err) : OK;
 }

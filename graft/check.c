@@ -95,6 +95,8 @@ enum status graft_trunk(struct mtp_status *target, struct err *err)
 
 enum status check_folder(const struct source *s, struct err *err)
 {
+    if (s->kind == SOURCE_MLX && s->config) // read as its class's checkpoint
+        return OK;
     if (mlx_is(s))
         return fail(err, E_UNSUPPORTED, "%s: is a folder for MLX, whose heads lie in files of their own",
                     s->path);
@@ -252,7 +254,7 @@ enum status graft_match(struct graft_match *m, struct source *target, struct sou
                         const struct graft_wishes *w, struct err *err)
 {
     *m = (struct graft_match){0};
-    if (path_same(target->path, donor->path))
+    if (!w->side_car && path_same(target->path, donor->path))
         return fail(err, E_USAGE, "%s: is target and donor at once", target->path);
     enum status s = mtp_status_locate(&m->target, target, err);
     if (s == OK)

@@ -10,6 +10,7 @@
 struct graft_wishes {
     bool replace;              /* the head that the target has */
     enum norms_encoding norms; /* of the donor; NORMS_UNCLEAR: by declaration or values */
+    bool side_car;             /* the donor is the target, opened again: its head lies beside it */
 };
 
 struct graft_match {

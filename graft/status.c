@@ -26,17 +26,14 @@ static enum status try_file(struct mtp_status *st, const char *name, struct err 
 static enum status try_side_cars(struct mtp_status *st, struct err *err)
 {
     const struct source *s = st->source;
-    const char *names[] = {
-        head_config_file(s->config, 0),
-        head_config_file(s->config, 1),
-        "mtp/weights.safetensors",
-        "optiq/mtp.safetensors",
-    };
     enum status status = OK;
 
-    for (size_t i = 0; i < ARRAY_LEN(names) && status == OK && !st->side_car; i++)
-        if (names[i] && names[i][0] != '/' && !strstr(names[i], ".."))
-            status = try_file(st, names[i], err);
+    for (size_t i = 0; i < HEAD_SIDE_CARS && status == OK && !st->side_car; i++) {
+        const char *name = head_side_car(s->config, i);
+
+        if (name)
+            status = try_file(st, name, err);
+    }
     for (size_t i = 0; i < s->nunlisted && status == OK && !st->side_car; i++)
         status = try_file(st, s->unlisted[i], err);
     return status;

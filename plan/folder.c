@@ -110,18 +110,23 @@ static const char *const no_companions[] = {".safetensors", ".index.json", ".ggu
                                             ".pth",         ".ckpt",       ".h5",   ".msgpack", ".onnx",
                                             ".npz",         ".incomplete", ".lock", ".partial", ".journal"};
 
+bool folder_has(const struct folder *f, const char *name)
+{
+    for (size_t i = 0; i < f->nfile; i++)
+        if (strcmp(name, f->files[i].name) == 0)
+            return true;
+    return false;
+}
+
 static bool is_companion(const struct folder *f, const char *name)
 {
     for (size_t i = 0; i < ARRAY_LEN(no_companions); i++)
         if (str_ends(name, no_companions[i]))
             return false;
-    for (size_t i = 0; i < f->nfile; i++)
-        if (strcmp(name, f->files[i].name) == 0)
-            return false;
     for (size_t i = 0; i < f->nleft; i++)
         if (strcmp(name, f->left[i]) == 0)
             return false;
-    return name[0] != '.';
+    return name[0] != '.' && !folder_has(f, name);
 }
 
 static enum status add_companion(struct folder *f, const struct source *source, const char *name,

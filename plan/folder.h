@@ -47,6 +47,8 @@ enum status folder_add_text(struct folder *f, const char *name, const char *text
 enum status folder_add_copy(struct folder *f, const char *name, const char *from, enum link_mode mode,
                             struct err *err);
 
+bool folder_has(const struct folder *f, const char *name); /* among the files, not the shards */
+
 /* All files of a source's folder that are neither weights nor their index, nor have been added yet:
  * configuration, tokenizer, code, model card; sub-folders stay behind, and what `left` names. The output must
  * not lie in that folder then. Nothing for a source that is no folder. E_IO. */

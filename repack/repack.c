@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "repack/repack.h"
 
-#include "plan/folder.h"
-#include "repack/repack_int.h"
+#include "arch/head_config.h"
 #include "core/json.h"
+#include "formats/mlx.h"
+#include "plan/folder.h"
 #include "quantize/codecs.h"
+#include "repack/repack_int.h"
 
 #define CONFIG_MAX (128 * MIB)
 #define INDEX_MAX  (128 * MIB)
@@ -281,6 +283,27 @@ static enum status add_unlisted(struct build *b, struct err *err)
     return s;
 }
 
+/* A file of a sub-folder, once. */
+static enum status add_deeper(struct build *b, const char *name, struct err *err)
+{
+    struct source *source = b->r->source;
+    const char *path = name && strchr(name, '/') ? source_beside(source, name) : NULL;
+
+    return path && !folder_has(&b->folder, name) ? folder_add_copy(&b->folder, name, path, b->r->o->link, err)
+                                                 : OK;
+}
+
+/* What config.json points to: heads, a vision tower. They stay as they are. */
+static enum status add_side_cars(struct build *b, struct err *err)
+{
+    const struct source *source = b->r->source;
+    enum status s = add_deeper(b, mlx_vision_file(source), err);
+
+    for (size_t i = 0; i < HEAD_SIDE_CARS && s == OK; i++)
+        s = add_deeper(b, head_side_car(source->config, i), err);
+    return s;
+}
+
 /* ---- the folder ---- */
 
 static enum status add_config(struct build *b, struct err *err)
@@ -344,6 +367,8 @@ static enum status build(struct build *b, struct err *err)
         s = add_config(b, err);
     if (s == OK)
         s = add_unlisted(b, err);
+    if (s == OK)
+        s = add_side_cars(b, err);
     if (s == OK)
         s = folder_add_beside(&b->folder, source, LINK_COPY, err);
     return s == OK ? lay_out(b, err) : s;

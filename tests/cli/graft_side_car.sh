@@ -78,3 +78,20 @@ run "$SCION" graft --target place --donor donor-moe --in-place --replace --side-
 "$SCION" mtp status place | grep -E '^(found|verdict)'
 run "$SCION" graft -q --target place --donor donor-moe -o out --replace --experts fused
 find out -name '*.safetensors' | sort
+
+echo "== conversions of a folder with a side-car"
+"$SCION" convert m20 --type bf16 --name x -o one.gguf
+"$SCION" convert -q moe --type bf16 --name x -o trunk.gguf
+"$SCION" graft -q --target trunk.gguf --donor m20 --mtp-type bf16 -o two.gguf
+"$SCION" mtp status one.gguf | grep -E '^(found|types|verdict)'
+# The same tensors, in the order of either command.
+diff <("$SCION" inspect --tensors one.gguf | grep '\.weight' | sort) <("$SCION" inspect --tensors two.gguf | grep '\.weight' | sort) &&
+    echo "the same tensors"
+"$SCION" convert -q moe --graft m20 --type bf16 --name x -o graft.gguf && cmp graft.gguf one.gguf && echo "the same as --graft"
+"$SCION" mtp extract -q m20 -o head.gguf && "$SCION" mtp status head.gguf | grep -E '^(found|verdict)'
+"$SCION" convert -q m20 --type bf16 --mtp drop --name x -o none.gguf && cmp none.gguf trunk.gguf && echo "the trunk alone"
+run "$SCION" convert m20 --to hf -o hf-of-mlx
+run "$SCION" convert m20 --to hf --mtp keep -o hf-kept
+run "$SCION" mtp status hf-of-mlx | grep verdict
+run "$SCION" repack -q as-optiq --experts split -o repacked
+cmp repacked/optiq/mtp.safetensors as-optiq/optiq/mtp.safetensors && echo "the side-car went along"
