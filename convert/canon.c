@@ -365,17 +365,49 @@ static bool is_generated(const char *name)
     return strcmp(name, "rope_freqs.weight") == 0;
 }
 
-/* What no rule has made stays; of the tower under the names that the class has for it. */
+/* A tensor as it is, but of the type of its values where it is packed: experts that were repacked have the
+ * class's names already. */
+static enum status keep_tensor(struct reading *r, const struct tensor *stored, struct tensor *t,
+                               struct err *err)
+{
+    struct arena *a = &r->source->arena;
+    struct tensor_origin *o;
+    uint64_t nelem;
+
+    *t = *stored;
+    if (dtype_parts(stored->dtype)->n == 1)
+        return OK;
+    o = arena_alloc(a, sizeof *o);
+    if (!o || !(o->of = arena_array(a, 1, sizeof *o->of)) ||
+        !(o->made.views = arena_array(a, 1, sizeof *o->made.views)))
+        return fail_nomem(err);
+    require(shape_nelem(stored->shape, stored->rank, &nelem));
+    o->of[o->nof++] = stored;
+    o->made.views[o->made.nview++] = view_whole(0, nelem);
+    t->dtype = mlx_value_type(stored->dtype);
+    t->origin = o;
+    return OK;
+}
+
+/* What no rule has made stays, under the names that the class has for it. */
 static enum status add_rest(struct reading *r, struct err *err)
 {
+    bool generates = r->b.hp.arch->generate && r->source->kind == SOURCE_GGUF;
+
     for (size_t i = 0; i < r->nstored; i++) {
-        struct tensor t = r->stored[i];
+        struct name_match m;
+        struct tensor t;
         char key[NAME_MAX_LEN];
 
-        if (r->used[i] || (r->b.hp.arch->generate && r->source->kind == SOURCE_GGUF && is_generated(t.name)))
+        if (r->used[i] || (generates && is_generated(r->stored[i].name)))
             continue;
+        enum status s = keep_tensor(r, &r->stored[i], &t, err);
+        if (s != OK)
+            return s;
         if (str_starts(spelled(t.name, key), SOURCE_TOWER))
             t.name = arena_printf(&r->source->arena, "model.%s", key);
+        else if (name_match_text(&r->b.hp, t.name, &m) == NAME_KNOWN)
+            t.name = class_name(r, &m);
         if (!t.name || !arena_grow(&r->source->arena, (void **)&r->tensors, r->n, &r->cap, sizeof t))
             return fail_nomem(err);
         r->tensors[r->n++] = t;
@@ -425,7 +457,11 @@ static enum status read_tower(struct reading *r, const struct build_world *world
     r->b.vision = true;
     r->b.world = world;
     enum status s = hparams_vision(&text, &r->b.hp, err);
-    return s == OK ? read_model(r, err) : s;
+    if (s == OK)
+        s = read_model(r, err);
+    r->b.vision = false;
+    r->b.hp = text;
+    return s;
 }
 
 /* Layers of the head that there can be: names tell. */

@@ -118,7 +118,7 @@ static enum status settle_sink(const struct plan *plan, const struct plan_step *
         return fail(err, E_UNSUPPORTED,
                     "tensor %s: is %s already, and would become %s%s; --allow-requantize quantizes it again",
                     step->name, dtype_name(type), dtype_name(sink->dtype),
-                    worst == FATE_NO_ROOM ? ", which has no room for its scales" : "");
+                    worst == FATE_NO_ROOM ? ", which has no room for its scales or biases" : "");
     if (c->n[worst]++ == 0)
         c->first[worst] = dtype_name(type);
     return OK;
@@ -131,7 +131,7 @@ static enum status note_fates(struct plan *plan, const struct counts *c, struct 
         [FATE_REPACKED] = "repacked: codes and scales stay",
         [FATE_DECODED] = "decoded",
         [FATE_REQUANTIZED] = "decoded and quantized again",
-        [FATE_NO_ROOM] = "decoded and quantized again: the new type has no room for their scales",
+        [FATE_NO_ROOM] = "decoded and quantized again: the new type has no room for their scales or biases",
     };
     enum status s = OK;
 

@@ -348,18 +348,26 @@ static enum status check_group(const struct repack *r, const struct repack_group
     return s;
 }
 
-static enum status build_group(struct repack *r, struct repack_group *g, struct err *err)
+/* Every tensor in its place, none missing. */
+static enum status collect_matrices(struct repack *r, struct repack_group *g, struct err *err)
 {
     enum status s = count_experts(r, g, err);
 
     for (size_t i = 0; i < g->nitem && s == OK; i++)
         s = add_item(r, g, g->items[i], err);
+    for (size_t i = 0; i < g->nmatrix && s == OK; i++)
+        s = check_complete(r, g, &g->matrices[i], err);
+    return s;
+}
+
+static enum status build_group(struct repack *r, struct repack_group *g, struct err *err)
+{
+    enum status s = collect_matrices(r, g, err);
+
     g->plain = true;
     for (size_t i = 0; i < g->nmatrix && s == OK; i++) {
         g->plain = g->plain && strcmp(g->matrices[i].part, ".weight") == 0;
-        s = check_complete(r, g, &g->matrices[i], err);
-        if (s == OK)
-            s = measure(r, g, &g->matrices[i], err);
+        s = measure(r, g, &g->matrices[i], err);
     }
     if (s == OK)
         s = check_orientation(r, g, err);
@@ -385,8 +393,13 @@ enum status repack_find(struct repack *r, struct err *err)
                  "%s: has no experts: no tensor is called like model.layers.0.mlp.experts.0."
                  "gate_proj.weight, ...experts.gate_up_proj or ...switch_mlp.gate_proj.weight",
                  r->source->path);
-    for (size_t i = 0; i < r->ngroup && s == OK; i++)
-        if (r->groups[i].moves)
-            s = build_group(r, &r->groups[i], err);
+    for (size_t i = 0; i < r->ngroup && s == OK; i++) {
+        struct repack_group *g = &r->groups[i];
+
+        if (g->moves)
+            s = build_group(r, g, err);
+        else if (r->names[g->items[0]].numbered)
+            s = collect_matrices(r, g, err);
+    }
     return s;
 }

@@ -43,7 +43,7 @@ struct repack {
     struct map parents; /* -> group */
 };
 
-/* Finds the experts, and checks those that will move. */
+/* Finds the experts: checks that none is missing, and all else of those that will move. */
 enum status repack_find(struct repack *r, struct err *err);
 
 /* NULL when the group has none. */

@@ -50,6 +50,22 @@ run "$SCION" convert -q a.gguf --to mlx --bits 4 --group-size 32 -o told-mlx
 run "$SCION" convert q.gguf --to mlx --bits 4 --group-size 32 -o repacked
 run "$SCION" convert -q q.gguf --to mlx --bits 4 --group-size 32 --dtype f16 --allow-requantize -o repacked
 
+echo "--- room for scales"
+to_mlx=(q8.gguf --to mlx --bits 8 --group-size 32)
+pure=(--pure --tensor-type ssm_out=bf16) # whose columns lie in another order, across blocks
+run "$SCION" convert -q plain --recipe Q8_0 "${pure[@]}" -o q8.gguf
+run "$SCION" convert "${to_mlx[@]}" -o fits
+grep dtype fits/config.json
+run "$SCION" convert "${to_mlx[@]}" --dtype bf16 -o rounded
+run "$SCION" convert "${to_mlx[@]}" --dtype bf16 --allow-requantize -o rounded
+run "$SCION" convert dense4 --recipe Q4_0 "${pure[@]}" -o q4_0.gguf
+# A group of zeros: its scale, -1e-7, is too small for float16.
+n=$(od -An -t u8 -N 8 plain/model.safetensors | tr -d ' ')
+at=$(head -c $((n + 8)) plain/model.safetensors | grep -ao '"lm_head.weight":{[^}]*' | sed 's/.*offsets":\[//; s/,.*//')
+head -c 64 /dev/zero | dd of=plain/model.safetensors bs=1 seek=$((n + 8 + at)) conv=notrunc status=none
+run "$SCION" convert -q plain --to mlx --bits 4 --group-size 32 -o zeros4
+run "$SCION" convert zeros4 --recipe Q4_1 "${pure[@]}" -o q4_1.gguf
+
 echo "--- refused"
 run "$SCION" convert q4 --to hf -o out --type q8_0
 run "$SCION" convert q4 --to hf -o out --mtp only

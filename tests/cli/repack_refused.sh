@@ -44,7 +44,8 @@ m=model.layers.0.mlp
 
 # shellcheck disable=SC2046 # the words are wanted
 {
-    model $(experts 3 1.up) <<<'{}' && refused stacked
+    model $(experts 3 1.up) <<<'{}' && refused stacked && refused split
+    model $(experts 3) <<<'{"text_config": {"num_experts": 5}}' && refused split
     model $(experts 3) <<<'{"text_config": {"num_experts": 5}}' && refused fused
     model $(experts 3) <<<'{"num_local_experts": 2}' && refused stacked
     model $(experts 3) $m.experts.70000.up_proj.weight:BF16:4,8 <<<'{}' && refused stacked

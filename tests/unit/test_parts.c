@@ -143,7 +143,7 @@ static void test_transcode(void **state)
     const enum dtype t = DT_AFFINE4_G32_F16;
     struct plan p;
     float x[32];
-    size_t twins = 0, all = 0;
+    uint64_t twins = 0, all = 0, misfits = 0;
 
     (void)state;
     for (uint64_t tile = 32; tile < 3000; tile = tile * 3) {
@@ -163,6 +163,7 @@ static void test_transcode(void **state)
         step->sinks[0].transcode = (struct transcoder){DT_Q4_0, t, convert_some};
         lay_out(&p, 1);
         assert_int_equal(exec_run(&p, &o, &result, &err), OK);
+        misfits += result.misfits;
         load(out_path[0], &got);
 
         const unsigned char *in = p.sources[a].span[0].data;
@@ -188,6 +189,7 @@ static void test_transcode(void **state)
         plan_free(&p);
     }
     assert_true(twins > 0 && twins < all);
+    assert_int_equal(misfits, all - twins);
 }
 
 struct stop {
