@@ -19,4 +19,7 @@ extern const char *const head_config_side_car[];
 #define HEAD_CONFIG_FILES 2
 const char *head_config_file(const struct json *config, size_t i);
 
+/* What MTPLX takes for evidence of how the head of a folder drafts: its config and head, and no other. */
+#define HEAD_EVIDENCE_FILE "mtplx_runtime.json"
+
 #endif
