@@ -24,4 +24,7 @@ const char *head_config_file(const struct json *config, size_t i);
 #define HEAD_SIDE_CARS (HEAD_CONFIG_FILES + 2)
 const char *head_side_car(const struct json *config, size_t i);
 
+/* What MTPLX takes for evidence of how the head of a folder drafts: its config and head, and no other. */
+#define HEAD_EVIDENCE_FILE "mtplx_runtime.json"
+
 #endif

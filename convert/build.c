@@ -3,6 +3,7 @@
  * with a reason. */
 #include <fnmatch.h>
 
+#include "arch/head_config.h"
 #include "convert/build_int.h"
 #include "convert/gguf_tokenizer.h"
 
@@ -267,8 +268,11 @@ static enum status add_told(struct folder *f, struct gguf_tokenizer_files *files
 
 enum status build_add_beside(struct builder *b, struct folder *f, struct err *err)
 {
+    static const char *const left[] = {HEAD_EVIDENCE_FILE};
     struct gguf_tokenizer_files files;
 
+    f->left = left;
+    f->nleft = ARRAY_LEN(left);
     if (b->source->kind != SOURCE_GGUF)
         return folder_add_beside(f, b->source, LINK_COPY, err);
     enum status s = gguf_tokenizer_write(b->source, &files, &b->plan->notes, err);

@@ -47,7 +47,7 @@ static enum status add_files(struct graft *g, struct err *err)
     };
     enum status s = carry_model(&c, err);
 
-    if (s == OK && g->o->out)
+    if (s == OK)
         s = origin_leave(&g->folder, target, err);
     if (s == OK)
         s = origin_licences(&g->folder, target, g->match.donor.source, GRAFT_HEAD_FILE, err);

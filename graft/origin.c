@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "graft/origin.h"
 
+#include "arch/head_config.h"
 #include "core/sha256.h"
 
 #define CHUNK       MIB
@@ -136,6 +137,8 @@ enum status origin_metadata(struct meta *meta, const struct source *donor, const
 static const char *const stems[] = {"LICENSE", "LICENCE", "COPYING", "NOTICE"};
 static const char *const endings[] = {"", ".txt", ".md"};
 
+#define MAX_LICENCES (ARRAY_LEN(stems) * ARRAY_LEN(endings))
+
 static enum status same_content(const char *a, const char *b, bool *same, struct err *err)
 {
     struct buf x, y;
@@ -237,24 +240,40 @@ static size_t split_list(char *list, const char **names, size_t max)
     return n;
 }
 
-enum status origin_leave(struct folder *f, struct source *source, struct err *err)
+/* The note's names into `names`; *n counts them. The text stays in the arena. */
+static enum status read_note(struct arena *a, const char *path, const char **names, size_t *n,
+                             struct err *err)
 {
-    const char *path = source_beside(source, NOTE_FILE);
-    size_t max = ARRAY_LEN(stems) * ARRAY_LEN(endings);
-    const char **names = path ? arena_array(&f->plan->arena, max + 1, sizeof(*names)) : NULL;
     struct buf text;
 
-    if (!path || !names)
-        return path ? fail_nomem(err) : OK;
     buf_init(&text, LICENCE_MAX);
     enum status s = file_load(path, &text, err);
-    char *copy = s == OK ? arena_strndup(&f->plan->arena, text.n ? text.p : "", text.n) : NULL;
+    char *copy = s == OK ? arena_strndup(a, text.n ? text.p : "", text.n) : NULL;
     buf_free(&text);
     if (!copy)
         return s == OK ? fail_nomem(err) : s;
     char *list = strstr(copy, NOTE_LIST);
-    names[0] = NOTE_FILE;
-    f->nleft = 1 + (list ? split_list(list + strlen(NOTE_LIST), names + 1, max) : 0);
-    f->left = names;
+    if (list)
+        *n += split_list(list + strlen(NOTE_LIST), names + *n, MAX_LICENCES);
     return OK;
+}
+
+enum status origin_leave(struct folder *f, struct source *source, struct err *err)
+{
+    static const char *const fixed[] = {NOTE_FILE, HEAD_EVIDENCE_FILE};
+    const char *note = source_beside(source, NOTE_FILE),
+               *evidence = source_beside(source, HEAD_EVIDENCE_FILE);
+    const char **names = arena_array(&f->plan->arena, ARRAY_LEN(fixed) + MAX_LICENCES, sizeof(*names));
+    size_t n = ARRAY_LEN(fixed);
+
+    if (!names)
+        return fail_nomem(err);
+    memcpy(names, fixed, sizeof fixed);
+    if (f->in_place)
+        return evidence ? notes_add(&f->plan->notes, err, "%s: is about another head; remove it", evidence)
+                        : OK;
+    enum status s = note ? read_note(&f->plan->arena, note, names, &n, err) : OK;
+    f->left = names;
+    f->nleft = n;
+    return s;
 }

@@ -21,8 +21,8 @@ enum status origin_metadata(struct meta *meta, const struct source *donor, const
 enum status origin_licences(struct folder *f, struct source *target, struct source *donor, const char *file,
                             struct err *err);
 
-/* Lets stay behind what such a graft brought into the source's folder: the note, and the files that it names.
- */
+/* Lets stay behind what came with the head that the source has: the note and the files that it names, and
+ * evidence of how the head drafts. In place nothing goes; a note tells of such evidence. */
 enum status origin_leave(struct folder *f, struct source *source, struct err *err);
 
 #endif

@@ -230,6 +230,8 @@ static enum status add_files(struct side_car *c, struct err *err)
     if (s == OK && c->o.out)
         s = carry_weights(c, err);
     if (s == OK)
+        s = origin_leave(&c->folder, target, err);
+    if (s == OK)
         s = origin_licences(&c->folder, target, donor, c->o.file, err);
     if (s == OK && c->o.out)
         s = folder_add_beside(&c->folder, target, c->o.link, err);

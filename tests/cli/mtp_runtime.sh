@@ -63,3 +63,10 @@ run "$SCION" mtp runtime folder --evidence missing.json -o out.json
 run "$SCION" mtp runtime folder --evidence e.json -o e.json -f
 run "$SCION" mtp runtime donor --evidence e.json -o out.json
 run "$SCION" mtp runtime mlx --evidence e.json -o out.json
+
+echo "== of this head alone"
+"$SCION" mtp remove -q folder -o without
+"$SCION" graft -q --target folder --donor donor --replace -o other
+"$SCION" convert -q folder --to mlx -o again
+ls without other again | grep runtime
+run "$SCION" graft --target folder --donor donor --replace --in-place
