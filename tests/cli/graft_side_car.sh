@@ -82,7 +82,7 @@ find out -name '*.safetensors' | sort
 echo "== conversions of a folder with a side-car"
 "$SCION" convert m20 --type bf16 --name x -o one.gguf
 "$SCION" convert -q moe --type bf16 --name x -o trunk.gguf
-"$SCION" graft -q --target trunk.gguf --donor m20 --mtp-type bf16 -o two.gguf
+"$SCION" graft -q --target trunk.gguf --donor m20 -o two.gguf
 "$SCION" mtp status one.gguf | grep -E '^(found|types|verdict)'
 # The same tensors, in the order of either command.
 diff <("$SCION" inspect --tensors one.gguf | grep '\.weight' | sort) <("$SCION" inspect --tensors two.gguf | grep '\.weight' | sort) &&
