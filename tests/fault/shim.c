@@ -4,6 +4,7 @@
  *
  *   FAULT_CALL   calls that FAULT_AT counts, separated by commas: malloc calloc realloc posix_memalign
  *                ("alloc" for these four) pread pwrite write fsync rename ftruncate pthread_create open
+ *                mkdir
  *   FAULT_AT     number of the call, from 1, that fails; 0 or none: no call
  *   FAULT_ERRNO  with this error number (default: ENOMEM for memory, EAGAIN for threads, EIO for the rest)
  *   FAULT_SHORT  when set, pread, pwrite and write transfer half of what they could
@@ -28,6 +29,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -44,12 +46,13 @@ enum call {
     FTRUNCATE,
     PTHREAD_CREATE,
     OPEN,
+    MKDIR,
     CALL_COUNT
 };
 
-static const char *const names[CALL_COUNT] = {"malloc", "calloc",    "realloc",        "posix_memalign",
-                                              "pread",  "pwrite",    "write",          "fsync",
-                                              "rename", "ftruncate", "pthread_create", "open"};
+static const char *const names[CALL_COUNT] = {
+    "malloc", "calloc", "realloc",   "posix_memalign", "pread", "pwrite", "write",
+    "fsync",  "rename", "ftruncate", "pthread_create", "open",  "mkdir"};
 
 static bool selected[CALL_COUNT];
 static long at, kill_at, int_at, stop_at;
@@ -72,6 +75,7 @@ static int (*real_rename)(const char *, const char *);
 static int (*real_ftruncate)(int, off64_t);
 static int (*real_pthread_create)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
 static int (*real_open)(const char *, int, ...);
+static int (*real_mkdir)(const char *, mode_t);
 
 static _Alignas(16) char store[1 << 16];
 static size_t stored;
@@ -137,6 +141,7 @@ static void find_all(void)
     find(&real_ftruncate, "ftruncate64");
     find(&real_pthread_create, "pthread_create");
     find(&real_open, "open64");
+    find(&real_mkdir, "mkdir");
 }
 
 __attribute__((constructor)) static void set_up(void)
@@ -297,6 +302,11 @@ int fsync(int fd)
 int rename(const char *from, const char *to)
 {
     return fails(RENAME, EIO) ? -1 : real_rename(from, to);
+}
+
+int mkdir(const char *path, mode_t mode)
+{
+    return fails(MKDIR, EIO) ? -1 : real_mkdir(path, mode);
 }
 
 int ftruncate64(int fd, off64_t n)
