@@ -42,13 +42,22 @@ static enum status check_file(const char *name, struct err *err)
     return OK;
 }
 
+/* Readers know weights with scales and biases. */
+static bool is_affine(const struct head *h)
+{
+    for (size_t i = 0; i < h->ntensor; i++)
+        if (dtype_parts(h->tensors[i].tensor->dtype)->n == 2)
+            return false;
+    return h->nscale > 0;
+}
+
 /* A donor's quantized matrices stay, where nothing else is asked for. */
 static void decide_policy(struct side_car *c)
 {
     struct side_car_options *o = &c->o;
-    bool quantized = c->match.donor.head.nscale > 0;
 
-    c->kept = quantized && o->policy == POLICY_OF_DIALECT && o->type == DT_COUNT && !o->at_load;
+    c->kept = is_affine(&c->match.donor.head) && o->policy == POLICY_OF_DIALECT && o->type == DT_COUNT &&
+              !o->at_load;
     if (o->policy == POLICY_OF_DIALECT)
         o->policy = c->kept ? POLICY_NONE : o->at_load ? POLICY_CYANKIWI : dialects[o->dialect].policy;
 }
@@ -248,6 +257,13 @@ static enum status add_notes(struct side_car *c, struct err *err)
 {
     const struct mtp_status *t = &c->match.target;
 
+    enum status s = OK;
+
+    if (c->match.donor.head.nscale > 0 && !c->kept)
+        s = notes_add(&c->plan->notes, err, "%s: its head is quantized for MLX: decoded",
+                      c->match.donor.source->path);
+    if (s != OK)
+        return s;
     if (!c->o.out && t->side_car && strcmp(t->side_car, c->o.file) != 0)
         return notes_add(&c->plan->notes, err, "%s/%s: is no part of the model any more; remove it",
                          t->source->path, t->side_car);

@@ -86,6 +86,8 @@ static bool guess_setting(const struct source *s, bool (*is_of)(const char *name
     if (row == 0 || groups == 0 || words > UINT64_MAX / 32 || words * 32 % row || row % groups)
         return false;
     *m = (struct mlx_setting){MLX_AFFINE, words * 32 / row, row / groups};
+    if (scales->dtype == DT_U8)
+        m->mode = m->group_size == 16 ? MLX_NVFP4 : m->bits == 8 ? MLX_MXFP8 : MLX_MXFP4;
     return mlx_type(m, DT_BF16) != DT_COUNT;
 }
 

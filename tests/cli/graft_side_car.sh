@@ -59,6 +59,16 @@ side_car delta moe donor-moe --store-norms delta
 side_car to-fused moe delta --experts fused --store-norms delta
 cmp to-fused/mtp/weights.safetensors m19/mtp/weights.safetensors && echo "whichever way, the same head"
 
+"$SCION" convert -q donor-moe --to mlx --mode mxfp4 --mtp keep -o mxfp4
+"$SCION" graft --target moe --donor mxfp4 -o of-mxfp4
+"$SCION" mtp status of-mxfp4 | grep -E '^(found|types)'
+# A drafter has nothing but the head, under names without "mtp.", and may not say what its numbers are.
+mkdir drafter
+cp m46/mtp/weights.safetensors drafter/model.safetensors
+edit_header drafter/model.safetensors 's/"mtp\./"/g'
+echo '{"model_type": "qwen3_5_mtp"}' >drafter/config.json
+side_car of-drafter moe drafter
+
 echo "== to and from other kinds of files"
 "$SCION" graft --target plain-moe --donor m46 -o hf
 "$SCION" mtp status hf | grep -E '^(found|layout|types)'
