@@ -23,6 +23,7 @@ struct reading {
     struct map index;         /* spelled() -> stored */
     struct name_match absent; /* experts whose first one is not there: the others are not looked for */
     unsigned only;            /* visits pass other rules over: RULE_* bits; 0: none */
+    bool numbers_head;        /* the head's experts have numbers, unlike the class's */
     struct tensor *tensors;   /* made so far */
     size_t n, cap;
 };
@@ -277,6 +278,10 @@ static enum status check_experts(const struct reading *r, struct err *err)
 
 static bool is_passed_over(const struct reading *r, const struct name_match *m)
 {
+    bool numbered = m->rule->flags & RULE_PER_EXPERT;
+
+    if (r->numbers_head && (m->rule->flags & RULE_EXPERTS) && numbered != head_has(&r->b, m))
+        return true;
     return (r->only && !(m->rule->flags & r->only)) ||
            (m->expert > 0 && m->rule == r->absent.rule && m->block == r->absent.block);
 }
@@ -342,18 +347,29 @@ static enum status visit_all(struct reading *r, unsigned experts,
     return r->b.vision ? name_visit_vision(&r->b.hp, &v, err) : name_visit_text(&r->b.hp, &v, err);
 }
 
+static bool says_numbers_head(const struct reading *r)
+{
+    const struct meta_kv *kv = meta_find(&r->source->st_meta, CANON_HEAD_KEY);
+    struct slice value;
+
+    return kv && meta_str(kv, &value) && slice_eq(value, CANON_HEAD_NUMBERED);
+}
+
 static enum status read_model(struct reading *r, struct err *err)
 {
     unsigned experts = r->b.hp.arch->fused_experts ? RULE_FUSED : RULE_PER_EXPERT;
     enum status s = visit_all(r, 0, find_raw, err);
 
+    r->numbers_head =
+        !r->b.vision && r->b.world == &build_mlx_world && experts == RULE_FUSED && says_numbers_head(r);
     if (s == OK)
         s = visit_all(r, experts, visit, err);
-    if (s == OK && r->b.world == &build_hf_world && !r->b.vision) { // which may have them in either layout
+    if (s == OK && !r->b.vision && (r->numbers_head || r->b.world == &build_hf_world)) { // either layout
         r->only = RULE_EXPERTS ^ experts ^ RULE_STACKED;
         s = visit_all(r, r->only, visit, err);
         r->only = 0;
     }
+    r->numbers_head = false;
     return s;
 }
 

@@ -12,6 +12,11 @@
 #include "formats/source.h"
 #include "plan/plan.h"
 
+/* In the metadata of an MLX folder's shards: the head's experts had numbers, where the class has them fused.
+ */
+#define CANON_HEAD_KEY      "scion.mtp_experts"
+#define CANON_HEAD_NUMBERED "split"
+
 /* How a tensor is made of stored ones. */
 struct tensor_origin {
     const struct tensor **of; /* stored; the views' sources are indices of these */

@@ -149,6 +149,7 @@ enum status mlx_types_finish(struct mlx_types *x, struct builder *b, struct err 
     if (x->nskipped > 1)
         snprintf(more, sizeof more, " (and %zu more)", x->nskipped - 1);
     return notes_add(&b->plan->notes, err,
-                     "%s%s: not quantized: rows of %" PRIu64 " are no whole groups of %" PRIu64, x->skipped,
-                     more, x->skipped_row, x->skipped_group);
+                     "%s%s: not quantized: rows of %" PRIu64 " are no whole groups of %" PRIu64
+                     "; MLX's loaders take what has no scales as it is",
+                     x->skipped, more, x->skipped_row, x->skipped_group);
 }

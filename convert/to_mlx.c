@@ -122,9 +122,27 @@ static enum status add_card(struct folder *f, const struct builder *b, struct er
     return folder_add_text(f, "README.md", text, strlen(text), err);
 }
 
-static enum status add_metadata(struct meta *meta, const struct mlx_options *o, struct err *err)
+/* Stacked, the head's experts no longer tell that they had numbers and the trunk's had not. */
+static bool numbers_head(const struct builder *b)
 {
+    struct name_match m;
+
+    if (!b->hp.arch->fused_experts || b->mtp == MTP_DROP)
+        return false;
+    for (size_t i = 0; i < b->source->ntensor; i++)
+        if (name_match_text(&b->hp, b->source->tensors[i].name, &m) == NAME_KNOWN && head_has(b, &m) &&
+            (m.rule->flags & RULE_PER_EXPERT))
+            return true;
+    return false;
+}
+
+static enum status add_metadata(struct meta *meta, const struct builder *b, struct err *err)
+{
+    const struct mlx_options *o = b->mlx->options;
     enum status s = meta_set_str(meta, "format", "mlx", err);
+
+    if (s == OK && numbers_head(b))
+        s = meta_set_str(meta, CANON_HEAD_KEY, CANON_HEAD_NUMBERED, err);
 
     if (s == OK && o->quantize)
         s = meta_set_str(meta, "scion.rounding", o->metal ? "metal" : "cpu", err);
@@ -147,7 +165,7 @@ static enum status lay_out(struct builder *b, struct meta *meta, struct err *err
         .split_max_bytes = b->mlx->options->split_max_bytes,
         .total_parameters = b->tower ? 0 : b->mlx->nparam,
     };
-    enum status s = add_metadata(meta, b->mlx->options, err);
+    enum status s = add_metadata(meta, b, err);
 
     /* Shards shall not depend on the source's. */
     if (plan->nstep > 1)

@@ -50,6 +50,29 @@ run "$SCION" convert -q a.gguf --to mlx --bits 4 --group-size 32 -o told-mlx
 run "$SCION" convert q.gguf --to mlx --bits 4 --group-size 32 -o repacked
 run "$SCION" convert -q q.gguf --to mlx --bits 4 --group-size 32 --dtype f16 --allow-requantize -o repacked
 
+echo "--- experts in other layouts: the same model"
+run "$SCION" convert -q q4 -o stacked.gguf --name q4
+for layout in fused split; do
+    run "$SCION" repack -q q4 -o "$layout" --experts $layout
+    run "$SCION" convert -q "$layout" -o "$layout.gguf" --name q4
+    run "$SCION" convert -q "$layout" --to hf -o "$layout-hf"
+    cmp stacked.gguf "$layout.gguf"
+done
+cmp hf/model.safetensors fused-hf/model.safetensors
+"$SCION" inspect split-hf | sed -n '/^type/,/^all/p'
+"$SCION" inspect --tensors split-hf | grep -E 'layers.0.mlp.experts.0'
+
+echo "--- a head whose experts had numbers"
+sed '/"vision_config"/,/^  }/d; s/^  },$/  }/' <(small_config moe) >bare.json
+"$MKSAMPLE" bare.json -o bare
+run "$SCION" repack -q bare -o numbered --experts split
+for name in bare numbered; do
+    run "$SCION" convert -q $name --to mlx --mtp keep -o $name-mlx
+    head -c 100 $name-mlx/model.safetensors | tail -c +9 | cut -d, -f1,2
+    run "$SCION" convert -q $name-mlx --to hf -o $name-back
+    "$SCION" inspect --tensors $name-back | grep -E 'mtp.*experts.(0|d)'
+done
+
 echo "--- room for scales"
 to_mlx=(q8.gguf --to mlx --bits 8 --group-size 32)
 pure=(--pure --tensor-type ssm_out=bf16) # whose columns lie in another order, across blocks
