@@ -87,6 +87,7 @@ struct scratch {
 };
 
 struct work {
+    const struct plan *plan;
     const struct resume *resume;
     bool allow_nonfinite;
 };
