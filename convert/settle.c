@@ -42,7 +42,7 @@ static enum status read_blocks(const struct plan_source *src, uint64_t at, uint6
         s = plan_read_span(&src->span[k], planar + parts_start(src->dtype, k, n),
                            dtype_part_nbytes(src->dtype, k, n), dtype_part_nbytes(src->dtype, k, at), err);
     if (s == OK)
-        parts_gather(src->dtype, &whole, planar, n, blocks);
+        parts_gather(src->dtype, &whole, &(struct planar){planar, n, 0}, blocks);
     return s == OK ? OK : wrap(err, "tensor %s", src->name);
 }
 

@@ -135,7 +135,7 @@ static enum status read_tile(void *ctx, void *slot_ptr, bool *end, struct err *e
 static enum status work_tile(void *ctx, void *slot_ptr, unsigned worker, struct err *err)
 {
     struct run *r = ctx;
-    struct work work = {&r->resume, r->options->allow_nonfinite, r->options->trust_copies};
+    struct work work = {r->plan, &r->resume, r->options->allow_nonfinite, r->options->trust_copies};
 
     (void)err;
     work_do(&work, slot_ptr, &r->scratch[worker]);

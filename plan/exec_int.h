@@ -88,6 +88,7 @@ struct scratch {
 };
 
 struct work {
+    const struct plan *plan;
     const struct resume *resume;
     bool allow_nonfinite, trust_copies;
 };

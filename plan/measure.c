@@ -14,9 +14,10 @@
 
 /* Bits per element, rounded up. */
 struct widths {
-    uint64_t in, out; /* largest source type; largest sum over one step's sinks */
-    uint64_t packed;  /* largest type of several parts among the sinks */
-    uint64_t row;     /* a value's, where rows take another order */
+    uint64_t in, out;    /* largest source type; largest sum over one step's sinks */
+    uint64_t packed;     /* largest type of several parts among the sinks */
+    uint64_t row;        /* a value's, where rows take another order */
+    uint64_t part_elems; /* the most that are worked on together */
     uint64_t max_sinks;
     uint32_t max_parts; /* of a sink's type */
 };
@@ -47,6 +48,7 @@ static struct widths measure_widths(const struct plan *p)
             if (dtype_parts(t)->n > 1)
                 w.packed = max_u64(w.packed, bits_up(t));
         }
+        w.part_elems = max_u64(w.part_elems, tile_part_elems(p, step));
         w.row = step->row.ndim > 0 ? 8 * sizeof(float) : w.row;
         w.out = max_u64(w.out, out);
         w.max_sinks = max_u64(w.max_sinks, step->nsink);
@@ -115,9 +117,15 @@ static void size_buffers(struct exec_memory *m, const struct widths *w)
     m->in_bytes = align_up(m->tile_elems * w->in / 8 * 2, BUFFER_ALIGN);
     m->out_bytes = align_up(m->tile_elems * w->out / 8 + BUFFER_ALIGN * w->max_sinks, BUFFER_ALIGN);
     m->gather_bytes = align_up(m->tile_elems * w->in / 8, BUFFER_ALIGN);
-    m->float_bytes = m->tile_elems * sizeof(float);
-    m->block_bytes = align_up(m->tile_elems * w->packed / 8, BUFFER_ALIGN);
-    m->row_bytes = m->tile_elems * w->row / 8;
+}
+
+/* Of a worker, whatever the size of tiles: what holds a part of one. */
+static uint64_t size_parts(struct exec_memory *m, const struct widths *w)
+{
+    m->float_bytes = w->part_elems * sizeof(float);
+    m->block_bytes = align_up(w->part_elems * w->packed / 8, BUFFER_ALIGN);
+    m->row_bytes = w->part_elems * w->row / 8;
+    return m->float_bytes + m->block_bytes + m->row_bytes;
 }
 
 enum status exec_measure(const struct plan *p, const struct exec_options *o, struct exec_memory *m,
@@ -127,8 +135,7 @@ enum status exec_measure(const struct plan *p, const struct exec_options *o, str
     const struct plan_step *needy;
     uint64_t shortest = tile_min_elems(p, &needy), least = max_u64(shortest, TILE_ELEMS_MIN), nfile;
     uint64_t slots = o->threads + 3;
-    uint64_t per_elem =
-        slots * (2 * w.in + w.out) + o->threads * (w.in + w.packed + w.row + 32); /* in bits */
+    uint64_t per_elem = slots * (2 * w.in + w.out) + o->threads * w.in; /* in bits */
     enum status s = count_open_files(p, &nfile, err);
 
     if (s != OK)
@@ -139,6 +146,7 @@ enum status exec_measure(const struct plan *p, const struct exec_options *o, str
         align_up(clamp(o->max_memory / (8 * nbuffer), FILE_BUFFER_MIN, FILE_BUFFER_MAX), FILE_BUFFER_STEP);
     /* What depends neither on max_memory nor on the tiles, and what rounding up the buffers may add. */
     uint64_t base = BASE_BYTES + p->arena.used + (o->threads + 1 + nfile) * THREAD_BYTES;
+    base += o->threads * size_parts(m, &w);
     if (o->quality)
         base += quality_bytes(p) + slots * quality_tile_bytes(p);
     uint64_t slack = (slots * (2 + w.max_sinks) + 2 * o->threads) * BUFFER_ALIGN;
@@ -147,8 +155,7 @@ enum status exec_measure(const struct plan *p, const struct exec_options *o, str
     m->tile_elems = o->tile_elems ? max_u64(o->tile_elems, shortest)
                                   : min_u64(max_u64(TILE_ELEMS_MAX, least), room * 8 / per_elem);
     size_buffers(m, &w);
-    m->peak_bytes = fixed + slots * (m->in_bytes + m->out_bytes) +
-                    o->threads * (m->gather_bytes + m->float_bytes + m->block_bytes + m->row_bytes);
+    m->peak_bytes = fixed + slots * (m->in_bytes + m->out_bytes) + o->threads * m->gather_bytes;
     if (m->tile_elems < least && !o->tile_elems) {
         uint64_t need = base + slack + least * per_elem / 8 + 1;
 

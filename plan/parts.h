@@ -12,10 +12,16 @@
 /* Where part k of n planar elements starts. */
 uint64_t parts_start(enum dtype t, uint32_t k, uint64_t n);
 
-/* Blocks in output order from n planar elements; `staged` counts in blocks (tile.h). */
-void parts_gather(enum dtype t, const struct view *staged, const void *planar, uint64_t n, void *blocks);
+/* Planar elements: n in all, of which those from `at` on are meant. */
+struct planar {
+    unsigned char *bytes;
+    uint64_t n, at;
+};
+
+/* Blocks in output order from planar elements; `staged` counts in blocks (tile.h). */
+void parts_gather(enum dtype t, const struct view *staged, const struct planar *from, void *blocks);
 
 /* n elements in blocks to planar ones. */
-void parts_scatter(enum dtype t, const void *blocks, uint64_t n, void *planar);
+void parts_scatter(enum dtype t, const void *blocks, uint64_t n, const struct planar *to);
 
 #endif

@@ -170,7 +170,6 @@ void quality_measure(const struct tile_result *r, struct quality_part *part)
     float y[CHUNK];
     uint64_t chunk_bytes = 0;
 
-    memset(part, 0, sizeof *part);
     require(dtype_nbytes(sink->dtype, CHUNK, &chunk_bytes));
     for (uint64_t at = 0; at < r->tile->nelem; at += CHUNK, bytes += chunk_bytes) {
         size_t n = min_u64(CHUNK, r->tile->nelem - at);

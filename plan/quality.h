@@ -55,7 +55,7 @@ void quality_close(struct quality *q);
 uint64_t quality_bytes(const struct plan *p);
 uint64_t quality_tile_bytes(const struct plan *p);
 
-/* Of one sink's part of a tile. */
+/* Adds what one sink got of a tile, or of a part of it. */
 void quality_measure(const struct tile_result *r, struct quality_part *part);
 
 /* Adds a tile's parts, one for each sink of its step. A step's tiles come together, its last one last. */

@@ -5,6 +5,8 @@
  * between them, as long as that is no more than they are. */
 #define LONG_RUN_BYTES (256 * KIB)
 
+#define PART_ELEMS (16 * KIB) /* 64 KiB of values: with their blocks, half a second-level cache at most */
+
 static uint64_t gcd(uint64_t a, uint64_t b)
 {
     while (b) {
@@ -33,6 +35,13 @@ uint64_t tile_granule(const struct plan *p, const struct plan_step *step)
     for (size_t i = 0; i < step->nview; i++)
         g = max_u64(g, dtype_block_elems(p->sources[step->views[i].source].dtype));
     return g;
+}
+
+uint64_t tile_part_elems(const struct plan *p, const struct plan_step *step)
+{
+    uint64_t g = tile_granule(p, step);
+
+    return max_u64(PART_ELEMS / g * g, g);
 }
 
 /* Elements per index of dimension j. */

@@ -32,6 +32,10 @@ bool tile_next(struct tile_walk *w, struct tile *t);
  * needs one. */
 uint64_t tile_granule(const struct plan *p, const struct plan_step *step);
 
+/* How many elements of a tile of the step are worked on together: as many as stay in a processor's cache, or
+ * the granule. */
+uint64_t tile_part_elems(const struct plan *p, const struct plan_step *step);
+
 /* Whether the values are the source's, in the order of its elements. */
 static inline bool tile_keeps_values(const struct tile *t, const struct plan_source *src)
 {

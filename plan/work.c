@@ -1,7 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What becomes of a tile between its reading and its writing. */
+/* What becomes of a tile between its reading and its writing: a part after the other, each of which stays in
+ * the processor's cache from its first pass to its last. */
 #include "plan/exec_int.h"
 #include "plan/parts.h"
+
+/* Elements of a slot's tile that are worked on together. */
+struct part {
+    struct tile tile;
+    uint64_t at;        /* of the slot's tile */
+    unsigned char *raw; /* their source blocks in output order */
+    bool staged;        /* which lie in slot->in, as all of the tile do */
+};
 
 /* Whole rows, each matrix with its own weights. */
 static void encode_rows(const struct plan_sink *sink, uint64_t row, uint64_t nrow, uint64_t ncol,
@@ -23,9 +32,8 @@ static void encode_rows(const struct plan_sink *sink, uint64_t row, uint64_t nro
 }
 
 /* Encodes whole rows as rows; a part of a row (only where no codec minds) as a row of its own. */
-static void encode(const struct slot *slot, const struct plan_sink *sink, const float *x, void *out)
+static void encode(const struct tile *t, const struct plan_sink *sink, const float *x, void *out)
 {
-    const struct tile *t = &slot->tile;
     uint64_t ncol = t->step->rank ? t->step->shape[t->step->rank - 1] : 1;
 
     if (t->first % ncol == 0 && t->nelem % ncol == 0)
@@ -36,15 +44,16 @@ static void encode(const struct slot *slot, const struct plan_sink *sink, const 
 
 /* Blocks that have no twin change their form through their values, one by one: the others do not depend on
  * them. */
-static void transcode(struct slot *slot, const struct plan_sink *sink, const unsigned char *raw,
+static void transcode(struct slot *slot, const struct plan_sink *sink, const struct part *part,
                       float *values, unsigned char *out)
 {
     const struct transcoder *t = &sink->transcode;
+    const unsigned char *raw = part->raw;
     uint64_t n = max_u64(dtype_block_elems(t->from), dtype_block_elems(t->to));
 
-    if (t->convert(t, raw, out, (size_t)slot->tile.nelem))
+    if (t->convert(t, raw, out, (size_t)part->tile.nelem))
         return;
-    for (uint64_t i = 0; i < slot->tile.nelem; i += n) {
+    for (uint64_t i = 0; i < part->tile.nelem; i += n) {
         if (!t->convert(t, raw, out, (size_t)n)) {
             slot->source->codec->decode(raw, values + i, (size_t)n);
             sink->codec->encode(values + i, out, 1, (size_t)n, NULL);
@@ -56,18 +65,18 @@ static void transcode(struct slot *slot, const struct plan_sink *sink, const uns
 }
 
 /* Makes a sink's bytes at `out`; where they are there already, tells where. */
-static const unsigned char *make_bytes(struct slot *slot, const struct plan_sink *sink, unsigned char *raw,
-                                       float *values, unsigned char *out)
+static const unsigned char *make_bytes(struct slot *slot, const struct plan_sink *sink,
+                                       const struct part *part, float *values, unsigned char *out)
 {
-    if (tile_is_copy(&slot->tile, slot->source, sink)) {
+    if (tile_is_copy(&part->tile, slot->source, sink)) {
         if (sink->codec->recode)
-            sink->codec->recode(raw, (size_t)slot->tile.nelem);
-        return raw;
+            sink->codec->recode(part->raw, (size_t)part->tile.nelem);
+        return part->raw;
     }
-    if (tile_is_transcoded(&slot->tile, slot->source, sink))
-        transcode(slot, sink, raw, values, out);
+    if (tile_is_transcoded(&part->tile, slot->source, sink))
+        transcode(slot, sink, part, values, out);
     else
-        encode(slot, sink, values, out);
+        encode(&part->tile, sink, values, out);
     return out;
 }
 
@@ -76,59 +85,64 @@ static unsigned char *gather(const struct slot *slot, const struct scratch *scra
 {
     const struct tile_read *rd = &slot->read;
     enum dtype t = slot->source->dtype;
-    uint32_t block = dtype_block_elems(t);
+    struct planar staged = {slot->in, rd->run * rd->count * dtype_block_elems(t), 0};
 
     if (rd->contiguous && dtype_parts(t)->n == 1)
         return slot->in;
-    parts_gather(t, &rd->staged, slot->in, rd->run * rd->count * block, scratch->gather);
+    parts_gather(t, &rd->staged, &staged, scratch->gather);
     return scratch->gather;
 }
 
 /* Looks at a sink's blocks as the options ask. */
-static void inspect(const struct work *w, struct slot *slot, size_t i, const struct tile_result *result)
+static void inspect(const struct work *w, struct slot *slot, size_t i, const struct part *part,
+                    const struct tile_result *result)
 {
     bool there = resume_has_tile(w->resume, &slot->tile, result->sink);
     bool trusted =
         w->allow_nonfinite || (w->trust_copies && tile_keeps_bits(&slot->tile, slot->source, result->sink));
 
-    if (!there && !trusted && slot->flaw.kind == FINITE_OK)
+    if (!there && !trusted && slot->flaw.kind == FINITE_OK) {
         slot->flaw = finite_check(result);
+        slot->flaw.at += part->at;
+    }
     if (slot->quality)
         quality_measure(result, &slot->quality[i]);
 }
 
-/* Makes a sink's result at slot->result[i], or tells where it is already. */
-static void fill_sink(const struct work *w, struct slot *slot, size_t i, unsigned char *raw,
+/* Makes a sink's part of slot->result[i], or tells where the result is already. */
+static void fill_sink(const struct work *w, struct slot *slot, size_t i, const struct part *part,
                       const struct scratch *scratch)
 {
-    const struct plan_sink *sink = &slot->tile.step->sinks[i];
-    unsigned char *out = slot->result[i];
-    uint64_t n = slot->tile.nelem;
+    const struct plan_sink *sink = &part->tile.step->sinks[i];
+    const struct tile *t = &part->tile;
     bool packed = dtype_parts(sink->dtype)->n > 1, there = resume_has_tile(w->resume, &slot->tile, sink);
+    struct planar planar = {slot->result[i], slot->tile.nelem, part->at};
+    unsigned char *out = slot->result[i] + tile_bytes(sink->dtype, part->at);
     unsigned char *blocks = packed ? scratch->blocks : out;
-    const unsigned char *bytes = there ? blocks : make_bytes(slot, sink, raw, scratch->values, blocks);
+    const unsigned char *bytes = there ? blocks : make_bytes(slot, sink, part, scratch->values, blocks);
 
     if (there && packed) {
-        struct view whole = view_whole(0, n / dtype_block_elems(sink->dtype));
+        struct view whole = view_whole(0, t->nelem / dtype_block_elems(sink->dtype));
 
-        parts_gather(sink->dtype, &whole, out, n, blocks);
+        parts_gather(sink->dtype, &whole, &planar, blocks);
     }
-    inspect(w, slot, i, &(struct tile_result){&slot->tile, slot->source, sink, raw, scratch->values, bytes});
+    inspect(w, slot, i, part,
+            &(struct tile_result){t, slot->source, sink, part->raw, scratch->values, bytes});
     if (there)
         return;
-    if (bytes == slot->in)
-        slot->result[i] = slot->in;
     if (packed)
-        parts_scatter(sink->dtype, bytes, n, out);
-    else if (bytes == scratch->gather)
-        memcpy(out, bytes, (size_t)tile_bytes(sink->dtype, n));
+        parts_scatter(sink->dtype, bytes, t->nelem, &planar);
+    else if (bytes == part->raw && part->staged)
+        slot->result[i] = slot->in;
+    else if (bytes == part->raw)
+        memcpy(out, bytes, (size_t)tile_bytes(sink->dtype, t->nelem));
 }
 
 /* The results of the sinks that round the values, which they all do in one way, or of the others. */
-static void fill_sinks(const struct work *w, struct slot *slot, unsigned char *raw,
+static void fill_sinks(const struct work *w, struct slot *slot, const struct part *part,
                        const struct scratch *scratch, bool round)
 {
-    const struct plan_step *step = slot->tile.step;
+    const struct plan_step *step = part->tile.step;
     bool rounded = false;
 
     for (size_t i = 0; i < step->nsink; i++) {
@@ -137,9 +151,9 @@ static void fill_sinks(const struct work *w, struct slot *slot, unsigned char *r
         if (sink->rounds != round || (!slot->quality && resume_has_tile(w->resume, &slot->tile, sink)))
             continue;
         if (round && !rounded)
-            op_apply(sink->round, scratch->values, (size_t)slot->tile.nelem);
+            op_apply(sink->round, scratch->values, (size_t)part->tile.nelem);
         rounded = round;
-        fill_sink(w, slot, i, raw, scratch);
+        fill_sink(w, slot, i, part, scratch);
     }
 }
 
@@ -154,26 +168,42 @@ static void order_rows(const struct plan_step *step, float *values, uint64_t n, 
     }
 }
 
+/* Before the copies: their recode changes the blocks, and what one sink gets is not to depend on another. */
+static void make_values(const struct slot *slot, const struct part *part, const struct scratch *scratch)
+{
+    const struct plan_step *step = part->tile.step;
+    size_t n = (size_t)part->tile.nelem;
+
+    slot->source->codec->decode(part->raw, scratch->values, n);
+    op_scale(slot->source->scale, scratch->values, n);
+    if (step->row.ndim > 0)
+        order_rows(step, scratch->values, n, scratch->row);
+    for (uint32_t k = 0; k < step->nop; k++)
+        op_apply(step->ops[k], scratch->values, n);
+}
+
 void work_do(const struct work *w, struct slot *slot, const struct scratch *scratch)
 {
     const struct plan_step *step = slot->tile.step;
-    uint64_t n = slot->tile.nelem;
+    uint64_t n = slot->tile.nelem, chunk = tile_part_elems(w->plan, step);
     unsigned char *raw = gather(slot, scratch);
+    struct part part = {.tile = slot->tile, .staged = raw == slot->in};
     bool values_needed = slot->quality != NULL;
 
-    for (size_t i = 0; i < step->nsink; i++)
+    for (size_t i = 0; i < step->nsink; i++) {
         values_needed = values_needed || !tile_keeps_bits(&slot->tile, slot->source, &step->sinks[i]);
-    /* Before the copies: their recode changes `raw`, and what one sink gets is not to depend on another. */
-    if (values_needed) {
-        slot->source->codec->decode(raw, scratch->values, (size_t)n);
-        op_scale(slot->source->scale, scratch->values, (size_t)n);
-        if (step->row.ndim > 0)
-            order_rows(step, scratch->values, n, scratch->row);
-        for (uint32_t k = 0; k < step->nop; k++)
-            op_apply(step->ops[k], scratch->values, (size_t)n);
+        if (slot->quality)
+            slot->quality[i] = (struct quality_part){0};
     }
     slot->flaw = (struct finite_flaw){0};
     slot->misfits = 0;
-    fill_sinks(w, slot, raw, scratch, false);
-    fill_sinks(w, slot, raw, scratch, true);
+    for (; part.at < n; part.at += chunk) {
+        part.tile.first = slot->tile.first + part.at;
+        part.tile.nelem = min_u64(chunk, n - part.at);
+        part.raw = raw + tile_bytes(slot->source->dtype, part.at);
+        if (values_needed)
+            make_values(slot, &part, scratch);
+        fill_sinks(w, slot, &part, scratch, false);
+        fill_sinks(w, slot, &part, scratch, true);
+    }
 }

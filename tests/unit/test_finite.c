@@ -4,7 +4,7 @@
 
 #include <math.h>
 
-#define NROW 6
+#define NROW 150 // one tile has several parts when tiles are large
 #define NCOL 256
 
 /* A tensor of ones in one sink. */
@@ -25,11 +25,16 @@ static float *make_plan(struct plan *p, enum dtype from, enum dtype to)
 
 static void assert_run(const struct plan *p, bool allow, const char *sentence)
 {
-    static const unsigned threads[] = {1, 4};
+    static const struct {
+        unsigned threads;
+        uint64_t tile_elems;
+    } ways[] = {{1, 256}, {4, 256}, {1, NROW * NCOL}};
 
-    for (size_t i = 0; i < ARRAY_LEN(threads); i++) {
-        struct exec_options o = {
-            .max_memory = 1, .threads = threads[i], .tile_elems = 256, .allow_nonfinite = allow};
+    for (size_t i = 0; i < ARRAY_LEN(ways); i++) {
+        struct exec_options o = {.max_memory = 1,
+                                 .threads = ways[i].threads,
+                                 .tile_elems = ways[i].tile_elems,
+                                 .allow_nonfinite = allow};
         struct exec_result result;
         struct err err = {0};
         enum status s = exec_run(p, &o, &result, &err);
@@ -47,8 +52,8 @@ static void check(enum dtype to, float value, const char *sentence)
     struct plan p;
     float *x = make_plan(&p, DT_F32, to);
 
-    x[3 * NCOL + 17] = value;
-    x[5 * NCOL + 2] = value; // the first one is named, whoever works fastest
+    x[113 * NCOL + 17] = value;
+    x[115 * NCOL + 2] = value; // the first one is named, whoever works fastest
     assert_run(&p, false, sentence);
     assert_run(&p, true, "");
     plan_free(&p);
@@ -58,13 +63,13 @@ static void test_values(void **state)
 {
     (void)state;
     check(DT_Q4_K, NAN,
-          "tensor t: from source: element [3, 17] is NaN, which no q4_k block holds; --allow-nonfinite "
+          "tensor t: from source: element [113, 17] is NaN, which no q4_k block holds; --allow-nonfinite "
           "encodes it");
     check(DT_Q8_0, -INFINITY,
-          "tensor t: from source: element [3, 17] is -inf, which no q8_0 block holds; --allow-nonfinite "
+          "tensor t: from source: element [113, 17] is -inf, which no q8_0 block holds; --allow-nonfinite "
           "encodes it");
     check(DT_NVFP4, INFINITY,
-          "tensor t: from source: element [3, 17] is inf, which no nvfp4 block holds; --allow-nonfinite "
+          "tensor t: from source: element [113, 17] is inf, which no nvfp4 block holds; --allow-nonfinite "
           "encodes it");
     check(DT_F32, NAN, "");
     check(DT_F16, NAN, "");
@@ -77,17 +82,18 @@ static void test_overflow(void **state)
     (void)state;
     check(DT_F16, 65519, "");
     check(DT_F16, -65520,
-          "tensor t: from source: element [3, 17] is -65520, too large for f16; --allow-nonfinite makes it "
+          "tensor t: from source: element [113, 17] is -65520, too large for f16; --allow-nonfinite makes it "
           "infinite");
-    check(DT_BF16, 3.4e38f,
-          "tensor t: from source: element [3, 17] is 3.4e+38, too large for bf16; --allow-nonfinite makes it "
-          "infinite");
+    check(
+        DT_BF16, 3.4e38f,
+        "tensor t: from source: element [113, 17] is 3.4e+38, too large for bf16; --allow-nonfinite makes it "
+        "infinite");
     check(DT_Q8_0, 8e6f, "");
     check(DT_Q8_0, 9e6f,
-          "tensor t: from source: the scale of the q8_0 block from element [3, 0] on is not finite; "
+          "tensor t: from source: the scale of the q8_0 block from element [113, 0] on is not finite; "
           "--allow-nonfinite writes it");
     check(DT_IQ4_NL, 1e37f,
-          "tensor t: from source: the scale of the iq4_nl block from element [3, 0] on is not finite; "
+          "tensor t: from source: the scale of the iq4_nl block from element [113, 0] on is not finite; "
           "--allow-nonfinite writes it");
 }
 

@@ -84,7 +84,7 @@ static void read_values(const struct plan_step *step, const struct plan_sink *si
         buf_free(&file);
         to += n;
     }
-    parts_gather(sink->dtype, &whole, planar, step->nelem, blocks);
+    parts_gather(sink->dtype, &whole, &(struct planar){planar, step->nelem, 0}, blocks);
     sink->codec->decode(blocks, y, step->nelem);
     free(planar);
     free(blocks);
