@@ -143,7 +143,6 @@ static enum status add_metadata(struct meta *meta, const struct builder *b, stru
 
     if (s == OK && numbers_head(b))
         s = meta_set_str(meta, CANON_HEAD_KEY, CANON_HEAD_NUMBERED, err);
-
     if (s == OK && o->quantize)
         s = meta_set_str(meta, "scion.rounding", o->metal ? "metal" : "cpu", err);
     return s;
