@@ -22,7 +22,7 @@ compare() {
     fi
     echo "$1 compared with $2"
 }
-for name in Qwen3.5-0.8B Qwen3.5-9B Qwen3.5-35B-A3B Qwen3.6-35B-A3B; do
-    compare $name mlx_lm --text-only
-    compare $name mlx_vlm
-done
+compare Qwen3.5-0.8B mlx_lm --text-only
+compare Qwen3.5-9B mlx_vlm
+compare Qwen3.5-35B-A3B mlx_lm --text-only
+compare Qwen3.6-35B-A3B mlx_vlm
