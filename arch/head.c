@@ -425,6 +425,15 @@ bool head_is_complete(const struct head *h)
     return h->names != HEAD_NONE && h->arch && h->nmissing == 0 && h->nunknown == 0 && !mixed;
 }
 
+bool head_is_quantized(const struct head *h)
+{
+    bool quantized = false;
+
+    for (size_t i = 0; i < h->ntensor && !quantized; i++)
+        quantized = dtype_is_quantized(h->tensors[i].tensor->dtype);
+    return quantized;
+}
+
 void head_spell(const struct head *h, const struct name_match *m, char out[NAME_MAX_LEN])
 {
     struct name_match in_file = {m->rule, h->first_block + m->block, m->expert};

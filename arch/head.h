@@ -61,6 +61,8 @@ enum status head_read(struct head *h, struct source *s, const struct hparams *co
 /* Whether all that the tables ask for is there, once, and nothing else. */
 bool head_is_complete(const struct head *h);
 
+bool head_is_quantized(const struct head *h); /* some of its matrices */
+
 /* The name of a tensor in the head's own spelling, but for wrappers. */
 void head_spell(const struct head *h, const struct name_match *m, char out[NAME_MAX_LEN]);
 

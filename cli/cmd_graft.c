@@ -7,6 +7,7 @@
 #include "formats/source.h"
 #include "graft/graft.h"
 
+#define FOR_MLX      "for a folder for MLX: "
 #define DEFAULT_TYPE "q8_0" /* of a head that a quantized file gets */
 
 struct options {
@@ -64,7 +65,8 @@ static const struct opt table[] = {
      OPT_FIELD(struct options, allow_requantize),
      .help = "quantize a head again that is quantized already"},
     OPT_ROW_NORMS("norms", struct options, norms),
-    OPT_ROWS_SIDE_CAR(struct options),
+    OPT_ROWS_SIDE_CAR(struct options, FOR_MLX),
+    OPT_ROWS_SIDE_CAR_FOLDER(struct options, FOR_MLX),
     OPT_ROW_LINK(struct options, link),
     OPT_ROWS_SPLIT(struct options),
     OPT_ROW_NONFINITE(struct options),

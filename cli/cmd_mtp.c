@@ -3,6 +3,7 @@
 #include "cli/models.h"
 #include "cli/report_mtp.h"
 #include "cli/run.h"
+#include "cli/side_car_opts.h"
 #include "cli/tty.h"
 #include "convert/add_head.h"
 #include "gguf/edit.h"
@@ -16,8 +17,9 @@ struct options {
     struct opt_common common;
     struct run_options run;
     const char *out, *evidence;
-    int link;
-    bool in_place;
+    int link, norms;
+    bool in_place, allow_requantize;
+    struct side_car_opts side_car;
 };
 
 static const struct opt table[] = {
@@ -37,6 +39,12 @@ static const struct opt table[] = {
      OPT_FIELD(struct options, evidence),
      .arg = "FILE",
      .help = "runtime: what was measured, as JSON"},
+    OPT_ROWS_SIDE_CAR(struct options, "extract: "),
+    OPT_ROW_NORMS("norms", struct options, norms),
+    {.name = "allow-requantize",
+     .kind = OPT_FLAG,
+     OPT_FIELD(struct options, allow_requantize),
+     .help = "extract: quantize a head again that is quantized already"},
     OPT_ROW_LINK(struct options, link),
     OPT_ROW_NONFINITE(struct options),
     OPT_ROWS_RUN(struct options),
@@ -52,9 +60,10 @@ static const char *const about[] = {
     "less: one line per change; "
     "all "
     "else stays as it is, byte for byte.",
-    "extract writes the head alone: a safetensors file that scion graft takes as a donor, or the GGUF file "
-    "that "
-    "\"scion convert --mtp only\" writes.",
+    "extract writes the head alone: a safetensors file that scion graft takes as a donor, the GGUF file that "
+    "\"scion convert --mtp only\" writes, or, with --side-car, the file that scion graft puts beside a "
+    "folder "
+    "for MLX.",
     "remove writes a GGUF file or a folder without its head.",
     "runtime writes mtplx_runtime.json for a folder for MLX from evidence that you have: it is checked, "
     "completed, "
@@ -230,23 +239,31 @@ static enum status find_head(struct mtp_status *st, struct source *source, struc
     return s;
 }
 
-static enum status extract_from_gguf(struct plan *plan, struct source *source, const struct options *o,
-                                     struct err *err)
+static enum status extract_blocks(struct plan *plan, struct source *source, const struct options *o,
+                                  struct err *err)
 {
     struct mtp_status st;
-
-    if (!str_ends(o->out, ".gguf"))
-        return fail(err, E_UNSUPPORTED,
-                    "%s: is a GGUF file, so -o must be one too (NAME.gguf); scion graft takes it as a donor",
-                    source->path);
     enum status s = find_head(&st, source, err);
     return s == OK ? take_head_gguf(plan, source, &st.hp, o->out, err) : s;
 }
 
-static enum status extract_from_folder(struct plan *plan, struct source *source, const struct options *o,
-                                       struct err *err)
+static enum status extract_file(struct plan *plan, struct source *source, const struct options *o,
+                                struct err *err)
 {
     return graft_extract(plan, source, o->out, err);
+}
+
+static enum status extract_side_car(struct plan *plan, struct source *source, const struct options *o,
+                                    struct err *err)
+{
+    struct side_car_options s = {
+        .out = o->out,
+        .wishes.norms = (enum norms_encoding)o->norms,
+        .type = DT_COUNT,
+        .allow_requantize = o->allow_requantize,
+    };
+    enum status st = side_car_opts_read(&o->side_car, &s, err);
+    return st == OK ? side_car_extract(plan, source, &s, err) : st;
 }
 
 static enum status remove_from_gguf(struct plan *plan, struct source *source, const struct options *o,
@@ -308,9 +325,17 @@ static enum status convert_head(const struct options *o, const char *path, struc
 
 static enum status extract(const struct options *o, struct source *source, struct err *err)
 {
-    if (source->kind != SOURCE_GGUF && o->out && !o->in_place && str_ends(o->out, ".gguf"))
+    bool gguf = o->out && str_ends(o->out, ".gguf"), side_car = side_car_opts_given(&o->side_car);
+
+    if (gguf && side_car)
+        return fail(err, E_USAGE, "%s: a GGUF file is no side-car", o->out);
+    if (!side_car && (o->norms || o->allow_requantize))
+        return fail(err, E_USAGE, "--%s is for --side-car", o->norms ? "norms" : "allow-requantize");
+    if (side_car)
+        return write_file(o, source, extract_side_car, err);
+    if (gguf && source->kind != SOURCE_GGUF && !o->in_place)
         return convert_head(o, source->path, err);
-    return write_file(o, source, source->kind == SOURCE_GGUF ? extract_from_gguf : extract_from_folder, err);
+    return write_file(o, source, gguf ? extract_blocks : extract_file, err);
 }
 
 static enum status remove_head(const struct options *o, struct source *source, struct err *err)

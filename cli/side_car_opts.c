@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/side_car_opts.h"
 
-const char *const side_car_dialects[] = {"mtplx", "optiq", NULL}; // as enum side_car_dialect
+const char *const side_car_dialects[] = {"auto", "mtplx", "optiq", NULL};
 const char *const side_car_experts[] = {"auto", "stacked", "fused", "split", NULL};
 const char *const side_car_norms[] = {"auto", "absolute", "delta", NULL};
 const char *const side_car_policies[] = {"auto", "none", "cyankiwi", "all", NULL}; // as enum side_car_policy
@@ -14,7 +14,7 @@ enum status side_car_opts_read(const struct side_car_opts *o, struct side_car_op
 {
     bool numbers = o->bits || o->group_size;
 
-    to->dialect = (enum side_car_dialect)o->dialect;
+    to->dialect = o->dialect == 2 ? SIDE_CAR_OPTIQ : SIDE_CAR_MTPLX;
     to->file = o->file;
     to->experts = experts[o->experts];
     to->norms = norms[o->norms];

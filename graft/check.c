@@ -268,6 +268,19 @@ enum status graft_match(struct graft_match *m, struct source *target, struct sou
     return s == OK ? settle_norms(m, w->norms, err) : s;
 }
 
+enum status graft_match_alone(struct graft_match *m, struct source *donor, enum norms_encoding norms,
+                              struct err *err)
+{
+    *m = (struct graft_match){0};
+    enum status s = mtp_status_locate(&m->donor, donor, err);
+    if (s == OK)
+        s = check_donor(&m->donor, err);
+    m->target = (struct mtp_status){.source = donor, .hp = m->donor.hp};
+    if (s == OK && donor->kind == SOURCE_GGUF)
+        s = hparams_read_gguf(&m->target.hp, donor, err);
+    return s == OK ? settle_norms(m, norms, err) : s;
+}
+
 bool graft_is_of_head(const struct graft_match *m, const struct tensor *t)
 {
     return mtp_status_owns(&m->target, t);
@@ -281,10 +294,12 @@ enum dtype graft_type(const struct graft_match *m)
         return DT_COUNT;
     for (size_t i = 0; i < s->ntensor; i++) {
         enum dtype t = s->tensors[i].dtype;
+        const char *name = s->tensors[i].name;
         struct name_match match;
+        bool known = s->kind != SOURCE_GGUF && name_match_text(&m->target.hp, name, &match) == NAME_KNOWN &&
+                     match.rule->scope == SCOPE_MODEL;
 
-        if (name_match_text(&m->target.hp, s->tensors[i].name, &match) == NAME_KNOWN &&
-            match.rule->scope == SCOPE_MODEL && strcmp(match.rule->gguf, "token_embd.weight") == 0)
+        if (strcmp(known ? match.rule->gguf : name, "token_embd.weight") == 0)
             return t == DT_F32 || t == DT_F16 ? t : DT_BF16;
     }
     return DT_BF16;

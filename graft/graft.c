@@ -112,10 +112,9 @@ static enum status note_quantized(struct graft *g, struct err *err)
 
 static enum status note_decoded(struct graft *g, struct err *err)
 {
-    if (g->match.donor.head.nscale == 0)
+    if (!head_is_quantized(&g->match.donor.head))
         return OK;
-    return notes_add(&g->plan->notes, err, "%s: its head is quantized for MLX: decoded",
-                     g->match.donor.source->path);
+    return notes_add(&g->plan->notes, err, "%s: its head is quantized: decoded", g->match.donor.source->path);
 }
 
 /* Hugging Face's checkpoints have differences from 1: what the donor has becomes that. */
@@ -152,24 +151,40 @@ enum status graft_folder(struct plan *plan, struct source *target, struct source
     return s;
 }
 
+/* What is written of a head on its own: as it is, but of a GGUF file as a checkpoint has it. */
+static enum status match_alone(struct graft_match *m, struct source *source, struct head_copy *copy,
+                               struct err *err)
+{
+    enum status s = OK;
+
+    if (source->kind == SOURCE_GGUF) {
+        s = graft_match_alone(m, source, NORMS_UNCLEAR, err);
+        copy->type = s == OK ? graft_type(m) : DT_COUNT;
+        copy->subtract_one = m->absolute;
+    } else {
+        s = mtp_status_locate(&m->donor, source, err);
+        if (s == OK)
+            s = check_donor(&m->donor, err);
+    }
+    copy->head = &m->donor.head;
+    copy->hp = &m->target.hp;
+    return s;
+}
+
 enum status graft_extract(struct plan *plan, struct source *source, const char *out, struct err *err)
 {
     struct folder f = {.plan = plan, .path = out, .order = FOLDER_BY_TYPE};
-    struct mtp_status st;
+    struct head_copy copy = {.plan = plan, .source = source, .type = DT_COUNT};
+    struct graft_match m = {0};
     struct meta metadata;
 
     meta_init(&metadata, &plan->arena);
     f.metadata = &metadata;
-    if (source->kind == SOURCE_GGUF)
-        return fail(err, E_UNSUPPORTED, "%s: is a GGUF file: graft takes its head as it is", source->path);
-    enum status s = mtp_status_locate(&st, source, err);
-    if (s == OK)
-        s = check_donor(&st, err);
-    struct head_copy copy = {.plan = plan, .source = source, .head = &st.head, .type = DT_COUNT};
+    enum status s = match_alone(&m, source, &copy, err);
     if (s == OK)
         s = head_copy_steps(&copy, err);
     if (s == OK)
-        s = origin_metadata(&metadata, source, &st.head, "pt", err);
+        s = origin_metadata(&metadata, source, &m.donor.head, "pt", err);
     for (size_t i = 0; i < source->nfile && s == OK; i++)
         s = plan_add_input(plan, source->files[i].path, err);
     if (s == OK)

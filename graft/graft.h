@@ -25,7 +25,7 @@ enum status graft_folder(struct plan *plan, struct source *target, struct source
                          const struct graft_options *o, struct err *err);
 
 /* Fills an empty plan with the head alone, as one safetensors file that can be a donor: the bytes of the file
- * that a graft of it adds. */
+ * that a graft of it adds; of a GGUF file one to a model of its own type. */
 enum status graft_extract(struct plan *plan, struct source *source, const char *out, struct err *err);
 
 /* Fills an empty plan with the folder without its head: shards in which it lies are written again, or left

@@ -25,6 +25,12 @@ struct graft_match {
 enum status graft_match(struct graft_match *m, struct source *target, struct source *donor,
                         const struct graft_wishes *w, struct err *err);
 
+/* The donor's half of it, for a head that goes into no model: the target has the donor's own numbers and
+ * files.
+ */
+enum status graft_match_alone(struct graft_match *m, struct source *donor, enum norms_encoding norms,
+                              struct err *err);
+
 /* Reads the numbers of a GGUF file into st->hp and counts the blocks before its head, which st has found.
  * E_UNSUPPORTED for files without a trunk or of an unknown family, E_FORMAT
  * when metadata and tensors contradict each other. */

@@ -79,7 +79,7 @@ static enum status decide(struct side_car *c, struct err *err)
         o->experts = c->kept && h->experts ? h->experts : dialects[o->dialect].experts;
     if (o->at_load && o->policy == POLICY_NONE)
         return fail(err, E_USAGE, "--at-load: --policy none quantizes nothing");
-    if (h->nscale > 0 && !c->kept && !o->at_load && o->policy != POLICY_NONE && !o->allow_requantize)
+    if (head_is_quantized(h) && !c->kept && !o->at_load && o->policy != POLICY_NONE && !o->allow_requantize)
         return fail(
             err, E_UNSUPPORTED,
             "%s: its head is quantized already: --allow-requantize quantizes the decoded values again, "
@@ -184,7 +184,7 @@ static enum status add_piece(void *ctx, const struct head_piece *p, struct err *
     return s == OK ? head_step(c->plan, c->match.donor.source, p, &made, err) : s;
 }
 
-static enum status add_head(struct side_car *c, struct err *err)
+static enum status make_head(struct side_car *c, struct err *err)
 {
     const struct head_visit v = {
         .head = &c->match.donor.head,
@@ -195,9 +195,7 @@ static enum status add_head(struct side_car *c, struct err *err)
     };
     enum status s = head_visit(&v, err);
 
-    if (s == OK)
-        s = side_car_check(c, err);
-    return s == OK ? folder_add_aside(&c->folder, c->o.file, c->plan->nstep, err) : s;
+    return s == OK ? side_car_check(c, err) : s;
 }
 
 /* ---- the other files ---- */
@@ -253,15 +251,20 @@ static enum status add_files(struct side_car *c, struct err *err)
 
 /* ---- all ---- */
 
+static enum status note_decoded(struct side_car *c, struct err *err)
+{
+    if (!head_is_quantized(&c->match.donor.head) || c->kept)
+        return OK;
+    return notes_add(&c->plan->notes, err, "%s: its head is quantized: decoded%s",
+                     c->match.donor.source->path, c->quantized ? ", and quantized again" : "");
+}
+
 static enum status add_notes(struct side_car *c, struct err *err)
 {
     const struct mtp_status *t = &c->match.target;
 
-    enum status s = OK;
+    enum status s = note_decoded(c, err);
 
-    if (c->match.donor.head.nscale > 0 && !c->kept)
-        s = notes_add(&c->plan->notes, err, "%s: its head is quantized for MLX: decoded",
-                      c->match.donor.source->path);
     if (s != OK)
         return s;
     if (!c->o.out && t->side_car && strcmp(t->side_car, c->o.file) != 0)
@@ -298,13 +301,41 @@ enum status side_car_add(struct plan *plan, struct source *target, struct source
     };
     s = origin_metadata(&metadata, donor, &c.match.donor.head, "mlx", err);
     if (s == OK)
-        s = add_head(&c, err);
+        s = make_head(&c, err);
+    if (s == OK)
+        s = folder_add_aside(&c.folder, c.o.file, plan->nstep, err);
     if (s == OK)
         s = add_files(&c, err);
     if (s == OK)
         s = add_notes(&c, err);
     if (s == OK)
         s = folder_lay_out(&c.folder, err);
+    meta_free(&metadata);
+    return s;
+}
+
+enum status side_car_extract(struct plan *plan, struct source *donor, const struct side_car_options *o,
+                             struct err *err)
+{
+    struct side_car c = {.plan = plan, .o = *o};
+    struct meta metadata;
+    enum status s = graft_match_alone(&c.match, donor, o->wishes.norms, err);
+
+    if (s == OK)
+        s = decide(&c, err);
+    if (s != OK)
+        return s;
+    meta_init(&metadata, &plan->arena);
+    c.folder = (struct folder){.plan = plan, .path = o->out, .metadata = &metadata, .order = FOLDER_BY_NAME};
+    s = origin_metadata(&metadata, donor, &c.match.donor.head, "mlx", err);
+    if (s == OK)
+        s = make_head(&c, err);
+    if (s == OK)
+        s = note_decoded(&c, err);
+    for (size_t i = 0; i < donor->nfile && s == OK; i++)
+        s = plan_add_input(plan, donor->files[i].path, err);
+    if (s == OK)
+        s = folder_lay_out_file(&c.folder, err);
     meta_free(&metadata);
     return s;
 }

@@ -50,4 +50,9 @@ struct side_car_options {
 enum status side_car_add(struct plan *plan, struct source *target, struct source *donor,
                          const struct side_car_options *o, struct err *err);
 
+/* Fills an empty plan with the file alone, at o->out, for a folder that is not there yet; what its
+ * config.json would have to say is left to whoever puts it there. */
+enum status side_car_extract(struct plan *plan, struct source *donor, const struct side_car_options *o,
+                             struct err *err);
+
 #endif

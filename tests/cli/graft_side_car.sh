@@ -105,3 +105,23 @@ run "$SCION" convert m20 --to hf --mtp keep -o hf-kept
 run "$SCION" mtp status hf-of-mlx | grep verdict
 run "$SCION" repack -q as-optiq --experts split -o repacked
 cmp repacked/optiq/mtp.safetensors as-optiq/optiq/mtp.safetensors && echo "the side-car went along"
+
+echo "== the file alone"
+# of NAME DONOR [OPTION]...: what a graft of it puts beside the folder
+of() {
+    rm -f alone.safetensors
+    "$SCION" mtp extract -q "$2" -o alone.safetensors "${@:3}"
+    cmp alone.safetensors "$1"/*/*.safetensors && echo "that of $1"
+}
+of d15 donor-dense --side-car mtplx
+of d31 donor-dense --policy all --bits 8
+of m42 donor-moe --bits 4
+of m37 donor-moe --side-car optiq --mlx-rounding metal
+of of-gguf b.gguf --side-car mtplx
+run "$SCION" mtp extract b.gguf -o of-blocks.safetensors
+"$SCION" mtp status of-blocks.safetensors | grep -E '^(found|layout|norms|types)'
+"$SCION" quantize -q b.gguf --type Q8_0 -o q8_0.gguf
+run "$SCION" mtp extract q8_0.gguf -o q.safetensors --bits 4
+run "$SCION" mtp extract q8_0.gguf -o q.safetensors --bits 4 --allow-requantize
+run "$SCION" mtp extract q8_0.gguf -o q.gguf --side-car mtplx
+run "$SCION" mtp extract donor-moe -o q.safetensors --norms delta -f
