@@ -110,7 +110,7 @@ static void forget_known_drops(struct plan *plan, size_t nearlier)
 
 static enum status build(struct builder *b, struct map *all, struct err *err)
 {
-    size_t ndropped = b->plan->ndropped;
+    size_t ndropped = b->plan->ndropped, nnote = b->plan->notes.n;
 
     b->nearlier = b->plan->nstep;
     enum status s = open_model(b, err);
@@ -121,6 +121,7 @@ static enum status build(struct builder *b, struct map *all, struct err *err)
     forget_known_drops(b->plan, ndropped);
     if (s == OK)
         s = metadata_build(b, err);
+    notes_forget_known(&b->plan->notes, nnote); // of the model: an earlier builder has read it
     meta_drop_empty(&b->meta);
     return s;
 }

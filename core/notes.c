@@ -21,3 +21,18 @@ enum status notes_add(struct notes *notes, struct err *err, const char *fmt, ...
     notes->item[notes->n++] = copy;
     return OK;
 }
+
+void notes_forget_known(struct notes *notes, size_t n)
+{
+    size_t kept = n;
+
+    for (size_t i = n; i < notes->n; i++) {
+        bool known = false;
+
+        for (size_t k = 0; k < n && !known; k++)
+            known = strcmp(notes->item[k], notes->item[i]) == 0;
+        if (!known)
+            notes->item[kept++] = notes->item[i];
+    }
+    notes->n = kept;
+}

@@ -15,4 +15,7 @@ struct notes {
 /* One sentence without a final full stop. E_NOMEM is the only failure. */
 enum status notes_add(struct notes *notes, struct err *err, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
+/* Takes back what is said from the n-th note on and was said before it. */
+void notes_forget_known(struct notes *notes, size_t n);
+
 #endif

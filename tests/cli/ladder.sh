@@ -34,6 +34,10 @@ alone 'out/with blank' --type Q6_K --output-type q8_0 --pure
 alone out/pin.gguf --type IQ3_M --mtp-type q8_0 --tensor-type attn_v=q6_k --imatrix-missing neutral
 alone out/f32-f32.gguf --type f32
 
+# What there is to say of the model is said once, whatever the modes of its head.
+printf '%s\n' 'q8_0 out/1.gguf mtp=keep' 'q8_0 out/2.gguf mtp=drop' 'q8_0 out/3.gguf mtp=only' >modes
+"$SCION" convert model --dry-run --ladder modes >/dev/null
+
 # From a GGUF file, split: sets of files.
 "$SCION" quantize out/m-bf16.gguf -q -o 'out/{type}.gguf' --type Q5_K_M,Q4_0 --split-max-tensors 30 | sed 's/:.*//'
 "$SCION" quantize out/m-bf16.gguf -q -o alone.gguf --type Q4_0 --split-max-tensors 30
