@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "graft/normalize.h"
 
+#include "arch/head_config.h"
 #include "graft/carry.h"
 #include "plan/folder.h"
 
@@ -52,6 +53,19 @@ static enum status carry_all(struct folder *f, struct source *s, const struct mt
     return status == OK ? folder_add_beside(f, s, link, err) : status;
 }
 
+/* What was measured with another config.json is no evidence any more. */
+static enum status leave_evidence(struct folder *f, struct source *s, struct notes *changes, struct err *err)
+{
+    static const char *const evidence[] = {HEAD_EVIDENCE_FILE};
+
+    if (changes->n == 0 || !source_beside(s, HEAD_EVIDENCE_FILE))
+        return OK;
+    f->left = evidence;
+    f->nleft = ARRAY_LEN(evidence);
+    return notes_add(changes, err, HEAD_EVIDENCE_FILE ": is about another config.json: %s",
+                     f->in_place ? "remove it" : "left behind");
+}
+
 static enum status plan_config(struct plan *plan, const struct mtp_status *st, uint64_t layers,
                                const struct normalize_options *o, struct err *err)
 {
@@ -68,6 +82,8 @@ static enum status plan_config(struct plan *plan, const struct mtp_status *st, u
         status = promise_forget_file(&text, &st->promise, o->changes, err);
     if (status == OK && (o->out || o->changes->n > 0))
         status = folder_add_text(&f, "config.json", text.p, text.n, err);
+    if (status == OK)
+        status = leave_evidence(&f, s, o->changes, err);
     if (status == OK && o->out)
         status = carry_all(&f, s, st, o->link, err);
     if (status == OK)

@@ -70,3 +70,9 @@ echo "== of this head alone"
 "$SCION" convert -q folder --to mlx -o again
 ls without other again | grep runtime
 run "$SCION" graft --target folder --donor donor --replace --in-place
+
+echo "== a config.json that changes"
+sed -i 's/"mtp_num_hidden_layers": 1/"mtp_num_hidden_layers": 2/' folder/config.json
+run "$SCION" mtp normalize folder -o normal
+[ -e normal/mtplx_runtime.json ] && echo "the evidence is there"
+run "$SCION" mtp normalize folder --in-place
