@@ -255,6 +255,7 @@ static enum status add_told(struct folder *f, struct gguf_tokenizer_files *files
         const char *name;
         const struct buf *text;
     } list[] = {{"tokenizer.json", &files->tokenizer},
+                {"tokenizer.model", &files->spm},
                 {"tokenizer_config.json", &files->config},
                 {"chat_template.jinja", &files->chat_template},
                 {"generation_config.json", &files->generation}};

@@ -5,22 +5,8 @@
 
 #include "card/authorship.h"
 #include "convert/gguf_config.h"
+#include "convert/gguf_tokenizer_int.h"
 #include "vocab/pretok.h"
-#include "vocab/vocab.h"
-
-#define KEY(name) "tokenizer.ggml." name
-
-struct writing {
-    const struct source *source;
-    const struct meta *meta;
-    struct gguf_tokenizer_files *out;
-    struct notes *notes;
-    struct arena arena;
-    struct slice *token;       /* by id */
-    const unsigned char *type; /* i32 each; NULL: all are normal */
-    size_t n;
-    bool listed_apart; /* added tokens are not in the model's vocabulary, but follow it without a hole */
-};
 
 static void put_str(struct json_writer *w, const char *key, const char *value)
 {
@@ -66,7 +52,7 @@ static enum status load_tokens(struct writing *t, struct err *err)
     return OK;
 }
 
-static int32_t type_of(const struct writing *t, size_t id)
+int32_t gguf_token_type(const struct writing *t, size_t id)
 {
     int32_t type = TOKEN_NORMAL;
 
@@ -77,7 +63,7 @@ static int32_t type_of(const struct writing *t, size_t id)
 
 static bool is_added(const struct writing *t, size_t id)
 {
-    int32_t type = type_of(t, id);
+    int32_t type = gguf_token_type(t, id);
 
     return type == TOKEN_CONTROL || type == TOKEN_USER_DEFINED || type == TOKEN_UNKNOWN;
 }
@@ -88,7 +74,7 @@ static bool is_hole(const struct writing *t, size_t id)
     char text[32];
 
     snprintf(text, sizeof text, "[PAD%zu]", id);
-    return type_of(t, id) == TOKEN_UNUSED && slice_eq(t->token[id], text);
+    return gguf_token_type(t, id) == TOKEN_UNUSED && slice_eq(t->token[id], text);
 }
 
 /* Libraries number added tokens that the model's vocabulary lacks from its size on. */
@@ -106,7 +92,7 @@ static bool follow_without_hole(const struct writing *t)
 }
 
 /* The text of the token that a key's id names. */
-static bool token_named(const struct writing *t, const char *key, uint64_t *id, struct slice *text)
+bool gguf_token_named(const struct writing *t, const char *key, uint64_t *id, struct slice *text)
 {
     if (!meta_u64(meta_find(t->meta, key), id) || *id >= t->n)
         return false;
@@ -132,7 +118,7 @@ static void put_added(const struct writing *t, struct json_writer *w)
         put_bool(w, "lstrip", false);
         put_bool(w, "rstrip", false);
         put_bool(w, "normalized", false);
-        put_bool(w, "special", type_of(t, id) != TOKEN_USER_DEFINED);
+        put_bool(w, "special", gguf_token_type(t, id) != TOKEN_USER_DEFINED);
         json_close(w, '}');
     }
     json_close(w, ']');
@@ -256,10 +242,12 @@ static enum status put_post_processor(struct writing *t, struct json_writer *w, 
     struct frame f = {0};
     const struct slice *between = NULL;
 
-    f.add_bos = token_named(t, KEY("bos_token_id"), &f.bos_id, &f.bos) && is_true(t, KEY("add_bos_token"));
-    f.add_eos = token_named(t, KEY("eos_token_id"), &f.eos_id, &f.eos) && is_true(t, KEY("add_eos_token"));
+    f.add_bos =
+        gguf_token_named(t, KEY("bos_token_id"), &f.bos_id, &f.bos) && is_true(t, KEY("add_bos_token"));
+    f.add_eos =
+        gguf_token_named(t, KEY("eos_token_id"), &f.eos_id, &f.eos) && is_true(t, KEY("add_eos_token"));
     f.add_sep =
-        token_named(t, KEY("seperator_token_id"), &f.sep_id, &f.sep) && is_true(t, KEY("add_sep_token"));
+        gguf_token_named(t, KEY("seperator_token_id"), &f.sep_id, &f.sep) && is_true(t, KEY("add_sep_token"));
     json_put_key(w, "post_processor");
     if (!f.add_bos && !f.add_eos && !f.add_sep) {
         pretok_put_step("bytes", w);
@@ -401,14 +389,14 @@ static void put_templates(const struct writing *t, struct json_writer *w)
     json_close(w, ']');
 }
 
-static enum status write_config(const struct writing *t, struct err *err)
+static enum status write_config(const struct writing *t, bool scores, struct err *err)
 {
     struct json_writer w = {.out = &t->out->config};
     char key[32];
 
     json_open(&w, '{');
-    // the class that takes tokenizer.json as it is
-    put_str(&w, "tokenizer_class", "PreTrainedTokenizerFast");
+    // the class that takes tokenizer.json as it is, or the one that tokenizer.model is for
+    put_str(&w, "tokenizer_class", scores ? "LlamaTokenizer" : "PreTrainedTokenizerFast");
     for (size_t i = 0; i < ARRAY_LEN(specials); i++) {
         struct slice text;
         uint64_t id;
@@ -417,13 +405,15 @@ static enum status write_config(const struct writing *t, struct err *err)
             snprintf(key, sizeof key, "add_%s_token", specials[i].name);
             put_bool(&w, key, is_true(t, specials[i].add_key));
         }
-        if (!token_named(t, specials[i].id_key, &id, &text))
+        if (!gguf_token_named(t, specials[i].id_key, &id, &text))
             continue;
         snprintf(key, sizeof key, "%s_token", specials[i].name);
         json_put_key(&w, key);
         json_put_strn(&w, text.p, text.n);
     }
     put_bool(&w, "clean_up_tokenization_spaces", false);
+    if (scores)
+        gguf_spm_put_config(t, &w);
     put_templates(t, &w);
     json_close(&w, '}');
     enum status s = buf_check(&t->out->chat_template, "chat_template.jinja", err);
@@ -513,8 +503,11 @@ static enum status write_all(struct writing *t, struct err *err)
     enum status s = load_tokens(t, err);
 
     meta_str(meta_find(t->meta, KEY("model")), &model);
+    bool scores = slice_eq(model, "llama");
     if (s == OK && slice_eq(model, "gpt2"))
         s = write_tokenizer(t, err);
+    else if (s == OK && scores)
+        s = gguf_spm_write(t, err);
     else if (s == OK)
         s = notes_add(
             t->notes, err,
@@ -522,7 +515,7 @@ static enum status write_all(struct writing *t, struct err *err)
             "tokenizer.model from the original model",
             (int)min_u64(model.n, 80), model.p);
     if (s == OK)
-        s = write_config(t, err);
+        s = write_config(t, scores, err);
     return s == OK ? write_generation(t, err) : s;
 }
 
@@ -533,6 +526,7 @@ enum status gguf_tokenizer_write(const struct source *gguf, struct gguf_tokenize
 
     arena_init(&t.arena, 0);
     buf_init(&out->tokenizer, TOKENIZER_MAX_BYTES);
+    buf_init(&out->spm, TOKENIZER_MAX_BYTES);
     buf_init(&out->config, 128 * MIB);
     buf_init(&out->chat_template, 64 * MIB);
     buf_init(&out->generation, MIB);
@@ -546,6 +540,7 @@ enum status gguf_tokenizer_write(const struct source *gguf, struct gguf_tokenize
 void gguf_tokenizer_free(struct gguf_tokenizer_files *f)
 {
     buf_free(&f->tokenizer);
+    buf_free(&f->spm);
     buf_free(&f->config);
     buf_free(&f->chat_template);
     buf_free(&f->generation);

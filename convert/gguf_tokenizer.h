@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From a GGUF file's tokenizer.* keys back to the files of a Hugging Face folder: the inverse of
- * vocab/vocab.h for byte-level BPE. */
+ * vocab/vocab.h for byte-level BPE and SentencePiece. */
 #ifndef CONVERT_GGUF_TOKENIZER_H
 #define CONVERT_GGUF_TOKENIZER_H
 
@@ -9,8 +9,10 @@
 
 /* Texts of files; one that is empty is not to be written. */
 struct gguf_tokenizer_files {
-    struct buf tokenizer;     /* tokenizer.json; empty where the vocabulary is of another kind (a note) */
-    struct buf config;        /* tokenizer_config.json */
+    struct buf tokenizer; /* tokenizer.json of byte-level BPE */
+    struct buf spm;    /* tokenizer.model of a vocabulary with scores; both are empty where the vocabulary is
+                          of another kind (a note) */
+    struct buf config; /* tokenizer_config.json */
     struct buf chat_template; /* chat_template.jinja; empty also where tokenizer_config.json has it */
     struct buf generation;    /* generation_config.json */
 };

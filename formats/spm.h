@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * SentencePiece models (tokenizer.model): the pieces of a ModelProto, read straight from protobuf's wire
- * format. Source: sentencepiece_model.proto, fields pieces = 1 {piece = 1, score = 2, type = 3}. Everything
- * else in the file is skipped.
+ * SentencePiece models (tokenizer.model): the pieces of a ModelProto, straight from and to protobuf's wire
+ * format. Source: sentencepiece_model.proto, fields pieces = 1 {piece = 1, score = 2, type = 3},
+ * trainer_spec = 2 and normalizer_spec = 3. Reading skips all but the pieces.
  */
 #ifndef FORMATS_SPM_H
 #define FORMATS_SPM_H
@@ -39,5 +39,15 @@ enum status spm_read(struct spm *out, const char *path, struct arena *arena, str
 /* The same from bytes; name starts the errors. */
 enum status spm_parse(struct spm *out, struct slice bytes, const char *name, struct arena *arena,
                       struct err *err);
+
+#define SPM_NO_ID UINT32_MAX
+
+struct spm_settings {
+    bool add_dummy_prefix, remove_extra_whitespaces;
+    uint32_t unk, bos, eos, pad; /* ids of pieces, or SPM_NO_ID */
+};
+
+/* Appends a byte-pair model with those pieces, whose scores rank the merges. */
+void spm_write(const struct spm *spm, const struct spm_settings *settings, struct buf *out);
 
 #endif

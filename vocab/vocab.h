@@ -20,6 +20,9 @@ enum token_type {
     TOKEN_BYTE = 6,
 };
 
+/* Of tokens that lists beside a SentencePiece model add to it. */
+#define VOCAB_SCORE_ADDED (-1000.0f)
+
 struct vocab_in {
     struct source *source;     /* for the files beside it */
     const struct json *config; /* config.json's root; its text_config is asked second */

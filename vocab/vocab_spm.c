@@ -5,7 +5,6 @@
 
 #define ADDED_MAX_BYTES (64 * MIB)
 #define SCORE_UNUSED    -10000.0f
-#define SCORE_ADDED     -1000.0f
 
 /* ---- tokenizer.model ---- */
 
@@ -47,7 +46,7 @@ static enum status set_token(struct vocab *v, struct token_list *l, uint64_t id,
     if (!copy)
         return fail_nomem(err);
     l->text[id] = (struct slice){copy, text.n};
-    l->score[id] = SCORE_ADDED;
+    l->score[id] = VOCAB_SCORE_ADDED;
     l->type[id] = type;
     return OK;
 }
@@ -168,7 +167,7 @@ static enum status put_base(struct vocab *v, struct token_list *l, const struct 
             return fail(err, E_FORMAT, "%s: model.vocab: id=%" PRIu32 ": two tokens have it", t->path, id);
         bool control = map_find(&named->texts, t->token[i]) != MAP_NONE;
         l->text[id] = t->token[i];
-        l->score[id] = SCORE_ADDED;
+        l->score[id] = VOCAB_SCORE_ADDED;
         l->type[id] = is_byte_token(t->token[i]) ? TOKEN_BYTE : control ? TOKEN_CONTROL : TOKEN_NORMAL;
     }
     return OK;
@@ -201,7 +200,7 @@ static enum status put_added(struct vocab *v, struct token_list *l, const struct
                         t->path, more[i]->id, more[i - 1]->text.p, more[i]->text.p);
         bool control = map_find(&named->texts, more[i]->text) != MAP_NONE;
         l->text[t->ntoken + i] = more[i]->text;
-        l->score[t->ntoken + i] = SCORE_ADDED;
+        l->score[t->ntoken + i] = VOCAB_SCORE_ADDED;
         l->type[t->ntoken + i] = control ? TOKEN_CONTROL : TOKEN_USER_DEFINED;
     }
     l->n = t->ntoken + n;

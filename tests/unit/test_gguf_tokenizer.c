@@ -214,12 +214,13 @@ static void test_other_kinds(void **state)
     put_tokenizer(&(struct parts){0});
     write_ok(VOCAB_BPE, 5);
     notes.n = 0;
-    assert_int_equal(meta_set_str(&meta, "tokenizer.ggml.model", "llama", &err), OK);
+    assert_int_equal(meta_set_str(&meta, "tokenizer.ggml.model", "t5", &err), OK);
     write_files();
     assert_int_equal(files.tokenizer.n, 0);
+    assert_int_equal(files.spm.n, 0);
     expect_text(&files.config, "tokenizer_class");
     assert_int_equal(notes.n, 1);
-    assert_non_null(strstr(notes.item[0], "kind llama"));
+    assert_non_null(strstr(notes.item[0], "kind t5"));
     gguf_tokenizer_free(&files);
 }
 

@@ -46,6 +46,44 @@ static void test_pieces(void **state)
     assert_int_equal(m.piece[2].type, SPM_BYTE);
 }
 
+/* What is written is read again, and the other messages have their fields. */
+static void test_write(void **state)
+{
+    const struct spm_settings settings = {
+        .add_dummy_prefix = true, .unk = 0, .bos = 1, .eos = SPM_NO_ID, .pad = 9};
+    struct spm_piece pieces[] = {{slice_of("<unk>"), 0, SPM_UNKNOWN},
+                                 {slice_of("<s>"), 0, SPM_CONTROL},
+                                 {slice_of("\xE2\x96\x81t"), -1.5f, SPM_NORMAL},
+                                 {slice_of("<0xFF>"), 0, SPM_BYTE}};
+    const struct spm m = {pieces, ARRAY_LEN(pieces)};
+    static const char rest[] = "\x12\x33\x18\x02\x20\x04\x98\x02\x01" // byte pairs, 4 pieces, bytes
+                               "\xC0\x02\x00\xC8\x02\x01"             // unk_id, bos_id
+                               "\xD0\x02\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x01" // eos_id -1
+                               "\xD8\x02\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x01" // pad_id -1
+                               "\xEA\x02\x05<unk>\xF2\x02\x03<s>"
+                               "\x1A\x10\x0A\x08identity\x18\x01\x20\x00\x28\x01";
+    struct err err = {0};
+    struct buf out;
+    struct spm again;
+
+    (void)state;
+    buf_init(&out, KIB);
+    spm_write(&m, &settings, &out);
+    assert_false(out.failed);
+    assert_true(out.n > sizeof rest - 1);
+    assert_memory_equal(out.p + out.n - (sizeof rest - 1), rest, sizeof rest - 1);
+    if (parse(&again, out.p, out.n, &err))
+        fail_msg("%s", err.text);
+    assert_int_equal(again.n, m.n);
+    for (size_t i = 0; i < m.n; i++) {
+        assert_true(again.piece[i].text.n == pieces[i].text.n &&
+                    memcmp(again.piece[i].text.p, pieces[i].text.p, pieces[i].text.n) == 0);
+        assert_true(again.piece[i].score == pieces[i].score);
+        assert_int_equal(again.piece[i].type, pieces[i].type);
+    }
+    buf_free(&out);
+}
+
 /* A file cut short is refused, unless the cut is between two fields behind the first piece. */
 static void test_every_prefix(void **state)
 {
@@ -138,6 +176,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_pieces, tear_down),
+        cmocka_unit_test_teardown(test_write, tear_down),
         cmocka_unit_test_teardown(test_every_prefix, tear_down),
         cmocka_unit_test_teardown(test_refusals, tear_down),
         cmocka_unit_test_teardown(test_infinite_score, tear_down),
