@@ -151,7 +151,6 @@ enum status settle(struct builder *b, bool allow_requantize, struct err *err)
     if (b->source->kind == SOURCE_HF)
         return OK; // nothing is made
     s = plan_flatten(plan, err);
-
     for (size_t i = 0; i < plan->nstep && s == OK; i++)
         for (size_t k = 0; k < plan->steps[i].nsink && s == OK; k++)
             s = settle_sink(plan, &plan->steps[i], &plan->steps[i].sinks[k], allow_requantize, &c, err);
