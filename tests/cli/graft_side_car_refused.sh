@@ -3,9 +3,8 @@
 . "$CASES/lib.bash"
 
 exec 2>&1
-small_config moe | sed -E 's/("(moe_|shared_expert_)?intermediate_size"): [0-9]+/\1: 64/; s/("hidden_size"): [0-9]+/\1: 64/' >v.json
-"$MKSAMPLE" v.json -o donor
-"$MKSAMPLE" v.json -o plain --no-mtp
+wide_model moe donor
+wide_model moe plain --no-mtp
 "$SCION" convert -q plain --to mlx -o mlx
 refused() {
     run "$SCION" graft --target "$1" --donor "$2" -o out "${@:3}"
