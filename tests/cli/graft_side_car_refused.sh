@@ -45,6 +45,17 @@ refused within donor
 refused within donor --replace
 
 echo "== donors"
+small_config moe | sed 's/"tie_word_embeddings": false/"tie_word_embeddings": true/; s/"hidden_size": 32/"hidden_size": 64/' >v.json
+"$MKSAMPLE" v.json -o tied
+"$SCION" convert -q tied -o tied.gguf
+refused mlx tied.gguf
+"$SCION" convert -q donor --mtp only -o only.gguf
+"$MKSAMPLE" v.json -o bare --no-mtp
+refused bare only.gguf
+small_config moe | sed 's/"vocab_size": 320/"vocab_size": 352/; s/"hidden_size": 32/"hidden_size": 64/' >v.json
+"$MKSAMPLE" v.json -o words
+"$SCION" convert -q words -o words.gguf
+refused plain.gguf words.gguf
 "$SCION" graft -q --target mlx --donor donor -o quantized --bits 4
 refused mlx quantized --bits 4
 cp -r quantized odd
