@@ -18,6 +18,8 @@ const char *const head_config_side_car[] = {FILE_SECTION,
                                             "mtplx_mtp_contract",
                                             NULL};
 
+const char *const head_config_modules[] = {"quantization", "quantization_config", NULL};
+
 bool head_config_is_seen(const struct json *config)
 {
     const struct json *text = json_get(config, TEXT_SECTION);

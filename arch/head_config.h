@@ -15,6 +15,10 @@ bool head_config_is_seen(const struct json *config);
 /* Members of the root that tell of a head in a file of its own, and how that stores it; NULL at the end. */
 extern const char *const head_config_side_car[];
 
+/* Members of the root that tell how single modules of MLX's are quantized, a head's among them; NULL at the
+ * end. */
+extern const char *const head_config_modules[];
+
 /* The file that place i of a config names, relative to its folder; NULL when it names none. */
 #define HEAD_CONFIG_FILES 2
 const char *head_config_file(const struct json *config, size_t i);

@@ -199,6 +199,19 @@ struct slice path_parent(const char *path)
     return n ? (struct slice){path, n} : slice_of(".");
 }
 
+bool path_same_entry(const char *a, const char *b)
+{
+    struct slice name = path_base(a), other = path_base(b), in = path_parent(a), other_in = path_parent(b);
+    char *folder = strndup(in.p, in.n), *other_folder = strndup(other_in.p, other_in.n);
+    bool unsure = !folder || !other_folder;
+    bool same = name.n == other.n && memcmp(name.p, other.p, name.n) == 0 &&
+                (unsure || path_same(folder, other_folder));
+
+    free(folder);
+    free(other_folder);
+    return same;
+}
+
 enum status path_free_space(const char *path, uint64_t *nbytes, struct err *err)
 {
     struct statvfs vfs;

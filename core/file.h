@@ -43,6 +43,10 @@ const char *path_other_kind(const char *path, bool follow);
 /* Whether both paths exist and are the same inode. */
 bool path_same(const char *a, const char *b);
 
+/* Whether two paths are the same name in the same folder, and not two links to one file; true where memory
+ * does not suffice to tell. */
+bool path_same_entry(const char *a, const char *b);
+
 /* The part after the last '/' (trailing slashes ignored), and the folder before it ("." if none). */
 struct slice path_base(const char *path);
 struct slice path_parent(const char *path);

@@ -492,6 +492,8 @@ static enum status give_name(struct outfile *f, struct err *err)
 {
     if (rename(f->partial, f->path) != 0)
         return fail_errno(err, "%s: renaming it to %s", f->partial, f->path);
+    if (f->linked) // rename does nothing where both names are of one file already
+        unlink(f->partial);
     f->committed = true;
     return OK;
 }

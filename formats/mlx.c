@@ -61,9 +61,15 @@ struct settings {
     size_t nmodule;
 
     /* Where a head's tensors alone are joined. */
-    bool (*is_of)(const char *name); /* NULL: all are */
-    const struct json *head;         /* "mtplx_mtp_quantization", or NULL */
-    const struct mlx_setting *guess;
+    const struct mlx_head *head;
+    const struct json *declared; /* "mtplx_mtp_quantization", or NULL */
+};
+
+/* A quantized matrix in pieces. */
+struct pieces {
+    const struct tensor *weight, *scales, *biases; /* biases: NULL where the mode has none */
+    const char *module;
+    struct mlx_setting setting;
 };
 
 /* An older writer's entry has the same members and is no other quantizer's. */
@@ -217,37 +223,54 @@ static enum status find_entry(const struct settings *q, const char *module, cons
 /* What is declared of a head's module. */
 static const struct json *head_entry(const struct settings *q, const char *path)
 {
-    const struct json *modules = json_get(q->head, "modules"), *v = json_get(modules, path);
+    const struct json *modules = json_get(q->declared, "modules"), *v = json_get(modules, path);
     bool prefixed = str_starts(path, "mtp.");
 
     if (!v && prefixed)
         v = json_get(modules, path + strlen("mtp."));
     if (!v)
-        v = json_get(q->head, path);
+        v = json_get(q->declared, path);
     if (!v && prefixed)
-        v = json_get(q->head, path + strlen("mtp."));
+        v = json_get(q->declared, path + strlen("mtp."));
     return v && json_kind(v) == JSON_K_OBJECT ? v : NULL;
 }
 
+/* What the shapes tell of a matrix whose rows have that many values; untouched if that is nothing. */
+static void guess_setting(const struct pieces *p, uint64_t row, struct mlx_setting *m)
+{
+    const struct tensor *w = p->weight, *c = p->scales;
+    uint64_t words = w->rank ? w->shape[w->rank - 1] : 0, groups = c->rank ? c->shape[c->rank - 1] : 0, nbit;
+
+    if (row == 0 || groups == 0 || row % groups || !mul_ok(words, 32, &nbit) || nbit % row)
+        return;
+    struct mlx_setting guess = {MLX_AFFINE, nbit / row, row / groups};
+    if (c->dtype == DT_U8)
+        guess.mode = guess.group_size == 16 ? MLX_NVFP4 : guess.bits == 8 ? MLX_MXFP8 : MLX_MXFP4;
+    if (mlx_type(&guess, DT_BF16) != DT_COUNT)
+        *m = guess;
+}
+
 /* The setting of a head's module that has no entry of its own in "quantization". */
-static enum status find_head_setting(const struct settings *q, const char *module, const char *path,
+static enum status find_head_setting(const struct settings *q, const struct pieces *p, const char *path,
                                      struct mlx_setting *m, struct err *err)
 {
     const struct json *v = head_entry(q, path);
+    uint64_t row;
 
     if (v)
-        return read_setting(q, module, v, m, err);
-    if (json_get(q->head, "bits"))
-        return read_setting(q, HEAD_KEY, q->head, m, err);
-    if (q->guess)
-        *m = *q->guess;
+        return read_setting(q, p->module, v, m, err);
+    if (json_get(q->declared, "bits"))
+        return read_setting(q, HEAD_KEY, q->declared, m, err);
+    if (q->head->row_length(q->source, p->module, &row))
+        guess_setting(p, row, m);
     return OK;
 }
 
 /* The setting of a module that has scales. */
-static enum status find_setting(const struct settings *q, const char *module, struct mlx_setting *m,
+static enum status find_setting(const struct settings *q, const struct pieces *p, struct mlx_setting *m,
                                 struct err *err)
 {
+    const char *module = p->module;
     const struct json *v;
     const char *path;
     bool yes;
@@ -257,7 +280,7 @@ static enum status find_setting(const struct settings *q, const char *module, st
     if (s != OK || (v && json_bool(v, &yes) && yes))
         return s;
     if (!v)
-        return q->is_of ? find_head_setting(q, module, path, m, err) : OK;
+        return q->head ? find_head_setting(q, p, path, m, err) : OK;
     if (json_kind(v) == JSON_K_BOOL || json_count(v) == 0)
         return fail(err, E_FORMAT, "%s: %s: %s=%s: means not quantized, but %s.scales is there", q->config,
                     q->key, json_key(v), json_kind(v) == JSON_K_BOOL ? "false" : "{}", module);
@@ -265,13 +288,6 @@ static enum status find_setting(const struct settings *q, const char *module, st
 }
 
 /* ---- parts ---- */
-
-/* A quantized matrix in pieces. */
-struct pieces {
-    const struct tensor *weight, *scales, *biases; /* biases: NULL where the mode has none */
-    const char *module;
-    struct mlx_setting setting;
-};
 
 static const char *path_of(const struct source *s, const struct tensor *t)
 {
@@ -430,7 +446,7 @@ static enum status join(const struct settings *q, const struct tensor *t, struct
 
     *taken = true;
     *out = *t;
-    if ((q->is_of && !q->is_of(t->name)) || dtype_parts(t->dtype)->n > 1)
+    if ((q->head && !q->head->is_of(t->name)) || dtype_parts(t->dtype)->n > 1)
         return OK;
     while (k < ARRAY_LEN(suffixes) && !str_ends(t->name, suffixes[k]))
         k++;
@@ -449,14 +465,14 @@ static enum status join(const struct settings *q, const struct tensor *t, struct
                    ? fail(err, E_FORMAT, "%s: tensor %s: dtype=u32: there are no scales beside it",
                           path_of(s, t), t->name)
                    : OK;
-    if (!q->object && !q->is_of)
+    if (!q->object && !q->head)
         return fail(err, E_FORMAT, "%s: quantization is missing, but tensor %s is there", q->config,
                     p.scales->name);
     p.biases = part_of(s, module, ".biases", name);
     p.module = arena_strndup(&q->source->arena, module.p, module.n);
     if (!p.module || name->failed)
         return fail_nomem(err);
-    enum status st = find_setting(q, p.module, &p.setting, err);
+    enum status st = find_setting(q, &p, &p.setting, err);
     return st == OK ? join_pieces(s, &p, out, err) : st;
 }
 
@@ -507,13 +523,11 @@ enum status mlx_join(struct source *s, struct err *err)
     return st;
 }
 
-enum status mlx_join_head(struct source *s, bool (*is_of)(const char *name), const struct mlx_setting *guess,
-                          struct err *err)
+enum status mlx_join_head(struct source *s, const struct mlx_head *head, struct err *err)
 {
-    struct settings q = {.source = s, .is_of = is_of, .guess = guess};
+    const struct json *declared = json_get(s->config, HEAD_KEY);
+    struct settings q = {.source = s, .head = head};
 
-    q.head = json_get(s->config, HEAD_KEY);
-    if (q.head && json_kind(q.head) != JSON_K_OBJECT)
-        q.head = NULL;
+    q.declared = declared && json_kind(declared) == JSON_K_OBJECT ? declared : NULL;
     return join_by(&q, err);
 }

@@ -38,10 +38,16 @@ const char *mlx_vision_file(const struct source *s);
  * settings that MLX does not have. */
 enum status mlx_join(struct source *s, struct err *err);
 
-/* Joins the parts of a multi-token-prediction head alone, whatever it lies in: of tensors that `is_of` says
- * are its own. Its settings are those of its modules in "quantization", or what "mtplx_mtp_quantization" says
- * of them or of all, or `guess` (NULL: none), or the folder's. Errors as of mlx_join. */
-enum status mlx_join_head(struct source *s, bool (*is_of)(const char *name), const struct mlx_setting *guess,
-                          struct err *err);
+/* Which tensors of a source are a multi-token-prediction head's, and what they tell without a config. */
+struct mlx_head {
+    bool (*is_of)(const char *name);
+    /* How many values a row of a quantized matrix has; false: nothing tells. */
+    bool (*row_length)(const struct source *s, const char *module, uint64_t *n);
+};
+
+/* Joins the parts of a head alone, whatever it lies in. Its settings are those of its modules in
+ * "quantization", or what "mtplx_mtp_quantization" says of them or of all, or what follows from the length of
+ * their rows, or the folder's. Errors as of mlx_join. */
+enum status mlx_join_head(struct source *s, const struct mlx_head *head, struct err *err);
 
 #endif

@@ -192,22 +192,39 @@ static enum status check_shape(const struct mtp_status *target, const struct mtp
                 hparams_describe(&target->hp, h->match.rule->shape, reason));
 }
 
+/* A GGUF file says both by its tensors: also one with a head alone has them. False: it says nothing. */
+static bool find_words(const struct mtp_status *st, uint64_t *n)
+{
+    const struct tensor *t = source_find(st->source, "token_embd.weight");
+    struct err ignored = {0};
+
+    if (st->source->kind != SOURCE_GGUF)
+        return st->hp.arch && hparams_eval(&st->hp, "V", n, &ignored) == OK;
+    *n = t && t->rank == 2 ? t->shape[0] : 0;
+    return *n > 0;
+}
+
+static bool find_tied(const struct mtp_status *st, bool *tied)
+{
+    const struct source *s = st->source;
+
+    if (s->kind != SOURCE_GGUF)
+        return st->hp.arch && json_bool(hparams_find(&st->hp, "tie_word_embeddings"), tied);
+    *tied = !source_find(s, "output.weight");
+    return source_find(s, "token_embd.weight");
+}
+
 /* What the head was trained to answer with: the same words, and the same kind of output matrix. */
 static enum status check_vocabulary(const struct mtp_status *target, const struct mtp_status *donor,
                                     struct err *err)
 {
-    struct err ignored = {0};
     uint64_t words, theirs;
     bool tied, theirs_tied;
 
-    if (!donor->hp.arch)
-        return OK;
-    if (hparams_eval(&target->hp, "V", &words, &ignored) == OK &&
-        hparams_eval(&donor->hp, "V", &theirs, &ignored) == OK && words != theirs)
+    if (find_words(target, &words) && find_words(donor, &theirs) && words != theirs)
         return fail(err, E_FORMAT, "%s: vocab_size=%" PRIu64 ", the target %s has %" PRIu64,
                     donor->source->path, theirs, target->source->path, words);
-    if (json_bool(hparams_find(&target->hp, "tie_word_embeddings"), &tied) &&
-        json_bool(hparams_find(&donor->hp, "tie_word_embeddings"), &theirs_tied) && tied != theirs_tied)
+    if (find_tied(target, &tied) && find_tied(donor, &theirs_tied) && tied != theirs_tied)
         return fail(
             err, E_FORMAT,
             "%s: tie_word_embeddings=%s, the target %s has %s: its head answers through another matrix",

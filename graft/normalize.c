@@ -38,7 +38,7 @@ static enum status carry_all(struct folder *f, struct source *s, const struct mt
         const char *name = arena_strndup(&f->plan->arena, base.p, base.n);
         bool unlisted = st->side_car && name && strcmp(st->side_car, name) == 0;
 
-        if (st->side_car && strchr(st->side_car, '/') && str_ends(s->files[i].path, st->side_car))
+        if (st->side_car && strchr(st->side_car, '/') && strcmp(s->files[i].path, st->side_car_path) == 0)
             name = st->side_car;
         if (!unlisted)
             status = name ? folder_add_copy(f, name, s->files[i].path, link, err) : fail_nomem(err);

@@ -3,6 +3,7 @@
 
 #include "arch/head.h"
 #include "arch/head_config.h"
+#include "arch/names.h"
 #include "core/notes.h"
 
 #define TEXT_SECTION "text_config"
@@ -152,6 +153,34 @@ enum status promise_edit(struct buf *text, const struct promise *p, uint64_t lay
     return st == OK && p->unseen && layers > 0 ? add_usual(text, p, layers, notes, err) : st;
 }
 
+enum status promise_forget_modules(struct buf *text, const struct promise *p, struct notes *notes,
+                                   struct err *err)
+{
+    char name[512];
+    enum status st = OK;
+
+    snprintf(name, sizeof name, "%s/config.json", p->source->path);
+    for (size_t i = 0; head_config_modules[i]; i++) {
+        const char *const path[] = {head_config_modules[i], NULL};
+        const struct json *section = json_get(p->source->config, path[0]);
+        bool edited = false;
+
+        if (!section || json_kind(section) != JSON_K_OBJECT)
+            continue;
+        for (const struct json *v = json_first(section); v && st == OK; v = json_after(v)) {
+            const struct json_member members[] = {{json_key(v), NULL}, {0}};
+
+            if (!name_is_mtp(json_key(v)))
+                continue;
+            st = json_edit(text, name, path, members, err);
+            edited = true;
+        }
+        if (st == OK && edited)
+            st = notes_add(notes, err, "config.json: %s: entries of the head's modules: taken out", path[0]);
+    }
+    return st;
+}
+
 enum status promise_forget_file(struct buf *text, const struct promise *p, struct notes *notes,
                                 struct err *err)
 {
@@ -169,5 +198,5 @@ enum status promise_forget_file(struct buf *text, const struct promise *p, struc
         if (st == OK)
             st = notes_add(notes, err, "config.json: %s: removed", head_config_side_car[i]);
     }
-    return st;
+    return st == OK ? promise_forget_modules(text, p, notes, err) : st;
 }

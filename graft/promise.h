@@ -39,7 +39,11 @@ const char *promise_place(const struct promise_item *item, char out[PROMISE_TEXT
 enum status promise_edit(struct buf *text, const struct promise *p, uint64_t layers, struct notes *notes,
                          struct err *err);
 
-/* Takes out what config.json says of a head in a file of its own. */
+/* Takes out how config.json says that single modules of a head in a file of its own are quantized. */
+enum status promise_forget_modules(struct buf *text, const struct promise *p, struct notes *notes,
+                                   struct err *err);
+
+/* Takes out all that config.json says of a head in a file of its own. */
 enum status promise_forget_file(struct buf *text, const struct promise *p, struct notes *notes,
                                 struct err *err);
 

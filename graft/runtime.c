@@ -173,14 +173,13 @@ static enum status add_file(struct sha256 *sha, const char *label, const char *p
 /* Of config.json and the side-car: "LABEL\0BYTES\0" of each. */
 static enum status fingerprint(struct runtime *r, char out[sizeof FINGERPRINT + SHA256_HEX], struct err *err)
 {
-    const char *config = source_beside(r->folder, "config.json"),
-               *head = source_beside(r->folder, r->status.side_car);
-    struct sha256 *sha = config && head ? sha256_new() : NULL;
+    const char *config = source_beside(r->folder, "config.json");
+    struct sha256 *sha = config ? sha256_new() : NULL;
     char hex[SHA256_HEX];
     enum status s = sha ? add_file(sha, "config.json", config, err) : fail_nomem(err);
 
     if (s == OK)
-        s = add_file(sha, "mtp", head, err);
+        s = add_file(sha, "mtp", r->status.side_car_path, err);
     if (s == OK) {
         sha256_end(sha, hex);
         snprintf(out, sizeof FINGERPRINT + SHA256_HEX, FINGERPRINT "%s", hex);

@@ -214,13 +214,14 @@ static enum status carry(struct side_car *c, const char *name, struct err *err)
 static enum status carry_weights(struct side_car *c, struct err *err)
 {
     const struct source *s = c->match.target.source;
+    const char *side_car = c->match.target.side_car_path;
     enum status st = carry(c, INDEX_FILE, err);
 
     for (size_t i = 0; i < s->nfile && st == OK; i++) {
         struct slice base = path_base(s->files[i].path);
         const char *name = arena_strndup(&c->plan->arena, base.p, base.n);
 
-        if (c->match.target.side_car && str_ends(s->files[i].path, c->match.target.side_car))
+        if (side_car && strcmp(s->files[i].path, side_car) == 0)
             continue;
         st = name ? carry(c, name, err) : fail_nomem(err);
     }

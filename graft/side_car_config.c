@@ -187,17 +187,18 @@ static enum status point(struct side_car *c, struct buf *text, const char *file,
     const struct json *extra = json_get(c->match.target.source->config, EXTRA);
     const char *const path[] = {EXTRA, NULL};
     const struct json_member members[] = {{"mtp_file", file}, {"mtp_tensor_count", count}, {0}};
-    char both[512];
 
     if (extra && json_kind(extra) == JSON_K_OBJECT)
         return json_edit(text, source_beside(c->match.target.source, "config.json"), path, members, err);
-    snprintf(both, sizeof both, "{\"mtp_file\": %s, \"mtp_tensor_count\": %s}", file, count);
-    return set(c, text, EXTRA, both, err);
+    const char *both =
+        arena_printf(&c->plan->arena, "{\"mtp_file\": %s, \"mtp_tensor_count\": %s}", file, count);
+    return both ? set(c, text, EXTRA, both, err) : fail_nomem(err);
 }
 
 static enum status describe(struct side_car *c, struct buf *text, struct err *err)
 {
-    char file[256], count[24], policy[64];
+    const char *file = arena_printf(&c->plan->arena, "\"%s\"", c->o.file);
+    char count[24], policy[64];
     struct buf quantization, terms;
     bool quantizes = c->quantized || c->o.at_load, optiq = c->o.dialect == SIDE_CAR_OPTIQ, mixed;
     struct mlx_setting m = common_setting(c, &mixed);
@@ -208,7 +209,6 @@ static enum status describe(struct side_car *c, struct buf *text, struct err *er
         put_quantization(&quantization, c);
     if (c->o.ncontract)
         put_contract(&terms, &c->o);
-    snprintf(file, sizeof file, "\"%s\"", c->o.file);
     snprintf(count, sizeof count, "%zu", side_car_count(c));
     snprintf(policy, sizeof policy, "\"optiq-int%" PRIu64 "-prequantized-gs%" PRIu64 "\"", m.bits,
              m.group_size);
@@ -225,7 +225,7 @@ static enum status describe(struct side_car *c, struct buf *text, struct err *er
     if (s == OK)
         s = buf_check(&terms, "mtplx_mtp_contract", err);
     if (s == OK)
-        s = point(c, text, file, count, err);
+        s = file ? point(c, text, file, count, err) : fail_nomem(err);
     for (size_t i = 0; i < ARRAY_LEN(members) && s == OK; i++)
         s = set(c, text, members[i].key, members[i].value, err);
     buf_free(&quantization);
@@ -245,6 +245,8 @@ enum status side_car_config(struct side_car *c, struct err *err)
         s = path ? file_load(path, &text, err) : fail_nomem(err);
     if (s == OK)
         s = promise_edit(&text, &promise, c->match.donor.head.nlayer, &c->plan->notes, err);
+    if (s == OK)
+        s = promise_forget_modules(&text, &promise, &c->plan->notes, err);
     if (s == OK)
         s = describe(c, &text, err);
     if (s == OK)

@@ -6,20 +6,45 @@
 
 /* ---- where the head lies ---- */
 
-/* Looks for the head in one file outside the index. One that cannot be read is noted. */
-static enum status try_file(struct mtp_status *st, const char *name, struct err *err)
+/* "./mtp//head.safetensors" as "mtp/head.safetensors": names are compared. NULL when out of memory. */
+static const char *plain_name(struct arena *a, const char *name)
 {
+    char *out = arena_strdup(a, name), *to = out;
+
+    for (const char *p = name; out && *p;) {
+        size_t n = strcspn(p, "/"), skip = strspn(p + n, "/");
+
+        if (n != 1 || p[0] != '.') {
+            memcpy(to, p, n + (skip > 0));
+            to += n + (skip > 0);
+        }
+        p += n + skip;
+    }
+    if (out)
+        *to = '\0';
+    return out;
+}
+
+/* Looks for the head in one file outside the index. One that cannot be read is noted. */
+static enum status try_file(struct mtp_status *st, const char *spelled, struct err *err)
+{
+    const char *name = plain_name(&st->source->arena, spelled);
     struct err reason = {0};
     size_t n = 0;
+
+    if (!name)
+        return fail_nomem(err);
     enum status s = head_adopt_file(st->source, name, &n, &reason);
 
     if (s == E_NOMEM)
         return fail_nomem(err);
     if (s != OK)
         return notes_add(&st->notes, err, "%s: ignored", reason.text);
-    if (n > 0)
-        st->side_car = name;
-    return OK;
+    if (n == 0)
+        return OK;
+    st->side_car = name;
+    st->side_car_path = source_beside(st->source, name);
+    return st->side_car_path ? OK : fail_nomem(err);
 }
 
 /* Files that hold heads beside a model, by declaration and by habit. */
@@ -64,44 +89,61 @@ static bool is_any(const char *name)
     return true;
 }
 
-/* The tensor of the head's first layer with that end of its name. */
-static const struct tensor *find_end(const struct source *s, bool (*is_of)(const char *name), const char *end)
+static bool has_scales(const struct source *s, bool (*is_of)(const char *name))
 {
-    for (size_t i = 0; i < s->ntensor; i++)
-        if (str_ends(s->tensors[i].name, end) && is_of(s->tensors[i].name))
-            return &s->tensors[i];
-    return NULL;
+    bool found = false;
+
+    for (size_t i = 0; i < s->ntensor && !found; i++)
+        found = str_ends(s->tensors[i].name, ".scales") && is_of(s->tensors[i].name);
+    return found;
 }
 
-/* What the shapes tell: rows of the query's matrix are as long as the norm before it. */
-static bool guess_setting(const struct source *s, bool (*is_of)(const char *name), struct mlx_setting *m)
-{
-    const struct tensor *norm = find_end(s, is_of, "layers.0.input_layernorm.weight"),
-                        *codes = find_end(s, is_of, "layers.0.self_attn.q_proj.weight"),
-                        *scales = find_end(s, is_of, "layers.0.self_attn.q_proj.scales");
+/* Matrices whose rows are not as long as the hidden state, but as another has rows; of the query's, half are
+ * the gate's. */
+static const struct {
+    const char *module, *other;
+    uint64_t over;
+} row_lengths[] = {
+    {".down_proj", ".up_proj.weight", 1},
+    {".self_attn.o_proj", ".self_attn.q_proj.weight", 2},
+};
 
-    if (!norm || !codes || !scales || norm->rank != 1 || codes->rank != 2 || scales->rank != 2)
+/* How many values a row of a head's matrix has, as the tensors beside it tell. */
+static bool find_row_length(const struct source *s, const char *module, uint64_t *n)
+{
+    const char *layers = strstr(module, "layers."), *other = "pre_fc_norm_hidden.weight";
+    bool is_fc = !layers && str_ends(module, "fc");
+    size_t before = layers  ? (size_t)(layers - module)
+                    : is_fc ? strlen(module) - strlen("fc")
+                            : strlen(module);
+    uint64_t over = 1;
+    char name[NAME_MAX_LEN];
+
+    for (size_t i = 0; i < ARRAY_LEN(row_lengths); i++) {
+        if (!str_ends(module, row_lengths[i].module))
+            continue;
+        before = strlen(module) - strlen(row_lengths[i].module);
+        other = row_lengths[i].other;
+        over = row_lengths[i].over;
+    }
+    snprintf(name, sizeof name, "%.*s%s", (int)min_u64(before, NAME_MAX_LEN), module, other);
+    const struct tensor *t = source_find(s, name);
+    if (!t || t->rank == 0)
         return false;
-    uint64_t row = norm->shape[0], words = codes->shape[1], groups = scales->shape[1];
-    if (row == 0 || groups == 0 || words > UINT64_MAX / 32 || words * 32 % row || row % groups)
-        return false;
-    *m = (struct mlx_setting){MLX_AFFINE, words * 32 / row, row / groups};
-    if (scales->dtype == DT_U8)
-        m->mode = m->group_size == 16 ? MLX_NVFP4 : m->bits == 8 ? MLX_MXFP8 : MLX_MXFP4;
-    return mlx_type(m, DT_BF16) != DT_COUNT;
+    uint64_t rows = t->shape[t->rank == 1 ? 0 : t->rank - 2];
+    *n = rows / over;
+    return !is_fc || mul_ok(rows, 2, n);
 }
 
 /* Scales and biases of the head's modules become parts of their weights. */
 static enum status join_head(struct mtp_status *st, struct err *err)
 {
     struct source *s = st->source;
-    bool (*is_of)(const char *name) = st->head.names == HEAD_BARE ? is_any : name_is_mtp;
-    struct mlx_setting guess;
+    const struct mlx_head head = {st->head.names == HEAD_BARE ? is_any : name_is_mtp, find_row_length};
 
-    if ((st->head.names != HEAD_MTP && st->head.names != HEAD_BARE) || !find_end(s, is_of, ".scales"))
+    if ((st->head.names != HEAD_MTP && st->head.names != HEAD_BARE) || !has_scales(s, head.is_of))
         return OK;
-    bool guessed = guess_setting(s, is_of, &guess);
-    enum status status = mlx_join_head(s, is_of, guessed ? &guess : NULL, err);
+    enum status status = mlx_join_head(s, &head, err);
     return status == OK ? head_read(&st->head, s, st->hp.arch ? &st->hp : NULL, err) : status;
 }
 

@@ -14,7 +14,8 @@ struct mtp_status {
     struct head head;
     uint64_t appended;    /* head tensors that follow the trunk's as "model.layers.N."; no table knows them */
     const char *side_car; /* the file outside the index that holds the head, or NULL */
-    bool hidden;          /* the head lies in the shards, but the index does not name it */
+    const char *side_car_path; /* of that, as the source has it */
+    bool hidden;               /* the head lies in the shards, but the index does not name it */
     struct norms norms;
     bool agrees;
     const char *verdict; /* one phrase */

@@ -21,6 +21,12 @@ static bool join(char text[PATH_BYTES], const char *path, const char *suffix)
 
 /* ---- names ---- */
 
+/* Whether an earlier run made the name a link to its source: the file stays when this one replaces it. */
+static bool is_link_to_source(const struct plan_out *out, const char *path)
+{
+    return out->copy && path_same(path, out->copy->from) && !path_same_entry(path, out->copy->from);
+}
+
 /* Refuses to write over an input or anything that is no file (a device would be renamed over as well), under
  * the final name or one that the run uses on the way. */
 static enum status check_name(const struct plan *p, const struct plan_out *out, const char *suffix,
@@ -30,8 +36,7 @@ static enum status check_name(const struct plan *p, const struct plan_out *out, 
 
     if (!join(path, out->path, suffix))
         return OK;
-    /* A link to its source under NAME.partial was left by a run that was killed, and is replaced. */
-    bool left = out->copy && suffix == way_suffixes[0] && path_same(path, out->copy->from);
+    bool left = suffix != way_suffixes[1] && is_link_to_source(out, path);
     for (size_t i = 0; i < p->ninput && !left; i++)
         if (path_same(path, p->inputs[i]) && !(out->replaces && !suffix[0]))
             return fail(err, E_USAGE, "%s: is read by this run (as %s), so it cannot be written", path,

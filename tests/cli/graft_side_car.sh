@@ -4,13 +4,6 @@
 . "$CASES/lib.bash"
 
 exec 2>&1
-# model NAME KIND [MKSAMPLE_FLAG]...: rows of whole groups.
-model() {
-    small_config "$2" | sed -E 's/("(moe_|shared_expert_)?intermediate_size"): [0-9]+/\1: 64/; s/("hidden_size"): [0-9]+/\1: 64/' >v.json
-    "$MKSAMPLE" v.json -o "$1" "${@:3}"
-    rm v.json
-}
-
 # side_car NAME TARGET DONOR [OPTION]...: the head's file, and what config.json says of it.
 side_car() {
     echo "-- $1: ${*:4}"
@@ -21,8 +14,8 @@ side_car() {
 }
 
 for kind in dense moe; do
-    model donor-$kind $kind --per-expert
-    model plain-$kind $kind --no-mtp
+    wide_model $kind donor-$kind --per-expert
+    wide_model $kind plain-$kind --no-mtp
     "$SCION" convert -q plain-$kind --to mlx --bits 4 --group-size 32 -o $kind
 done
 

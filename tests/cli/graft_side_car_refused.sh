@@ -3,9 +3,8 @@
 . "$CASES/lib.bash"
 
 exec 2>&1
-small_config moe | sed -E 's/("(moe_|shared_expert_)?intermediate_size"): [0-9]+/\1: 64/; s/("hidden_size"): [0-9]+/\1: 64/' >v.json
-"$MKSAMPLE" v.json -o donor
-"$MKSAMPLE" v.json -o plain --no-mtp
+wide_model moe donor
+wide_model moe plain --no-mtp
 "$SCION" convert -q plain --to mlx -o mlx
 refused() {
     run "$SCION" graft --target "$1" --donor "$2" -o out "${@:3}"
@@ -46,6 +45,17 @@ refused within donor
 refused within donor --replace
 
 echo "== donors"
+small_config moe | sed 's/"tie_word_embeddings": false/"tie_word_embeddings": true/; s/"hidden_size": 32/"hidden_size": 64/' >v.json
+"$MKSAMPLE" v.json -o tied
+"$SCION" convert -q tied -o tied.gguf
+refused mlx tied.gguf
+"$SCION" convert -q donor --mtp only -o only.gguf
+"$MKSAMPLE" v.json -o bare --no-mtp
+refused bare only.gguf
+small_config moe | sed 's/"vocab_size": 320/"vocab_size": 352/; s/"hidden_size": 32/"hidden_size": 64/' >v.json
+"$MKSAMPLE" v.json -o words
+"$SCION" convert -q words -o words.gguf
+refused plain.gguf words.gguf
 "$SCION" graft -q --target mlx --donor donor -o quantized --bits 4
 refused mlx quantized --bits 4
 cp -r quantized odd

@@ -198,6 +198,13 @@ small_config() {
 END
 }
 
+# wide_model dense|moe DIR [MKSAMPLE_FLAG]...: the same with rows of 64, whole groups for MLX.
+wide_model() {
+    small_config "$1" | sed -E 's/("(moe_|shared_expert_)?intermediate_size"): [0-9]+/\1: 64/; s/("hidden_size"): [0-9]+/\1: 64/' >"$2.json"
+    "$MKSAMPLE" "$2.json" -o "$2" "${@:3}"
+    rm "$2.json"
+}
+
 # small_model dense|moe DIR [MKSAMPLE_FLAG]...: a checkpoint of 150 kB.
 small_model() {
     local config
