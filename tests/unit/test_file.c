@@ -236,6 +236,22 @@ static void test_exists(void **state)
     assert_false(path_is_dir(path));
 }
 
+/* Links to one file are other names; ways to one name are not. */
+static void test_same_entry(void **state)
+{
+    char other[sizeof path + 16], way[sizeof path + 16];
+
+    (void)state;
+    snprintf(other, sizeof other, "%s.link", path);
+    snprintf(way, sizeof way, "%s/.%s", dir, path + strlen(dir));
+    write_file("x");
+    assert_int_equal(link(path, other), 0);
+    assert_true(path_same(path, other));
+    assert_false(path_same_entry(path, other));
+    assert_true(path_same_entry(path, way));
+    unlink(other);
+}
+
 static void test_base_and_parent(void **state)
 {
     static const struct {
@@ -292,6 +308,7 @@ int main(void)
         cmocka_unit_test_teardown(test_load, remove_path),
         cmocka_unit_test_teardown(test_load_huge, remove_path),
         cmocka_unit_test_teardown(test_exists, remove_path),
+        cmocka_unit_test_teardown(test_same_entry, remove_path),
         cmocka_unit_test(test_base_and_parent),
         cmocka_unit_test(test_root),
         cmocka_unit_test(test_free_space),
