@@ -240,6 +240,8 @@ static enum status lay_out(const struct runtime *r, const char *out, const struc
         r->plan->outs[index].nbytes = text->n;
     for (size_t i = 0; i < r->folder->nfile && s == OK; i++)
         s = plan_add_input(r->plan, r->folder->files[i].path, err);
+    if (s == OK)
+        s = plan_add_input(r->plan, source_beside(r->folder, "config.json"), err);
     return s == OK ? plan_add_input(r->plan, r->path, err) : s;
 }
 

@@ -61,6 +61,7 @@ evidence ''
 run "$SCION" mtp runtime folder --evidence e.json
 run "$SCION" mtp runtime folder --evidence missing.json -o out.json
 run "$SCION" mtp runtime folder --evidence e.json -o e.json -f
+run "$SCION" mtp runtime folder --evidence e.json -o folder/config.json -f
 run "$SCION" mtp runtime donor --evidence e.json -o out.json
 run "$SCION" mtp runtime mlx --evidence e.json -o out.json
 
