@@ -6,16 +6,18 @@ exec 2>&1
 remove() {
     run "$SCION" mtp remove "$@"
 }
-# tensors FOLDER: name, type, shape and checksum of each, of all its shards.
+# tensors FOLDER: name, type and shape, and bytes of each, of all its shards.
 tensors() {
-    local file n name shape from to
+    local file n
     for file in "$1"/model*.safetensors; do
         n=$(od -An -t u8 -N 8 "$file" | tr -d ' ')
-        tail -c +9 "$file" | head -c "$n" | grep -oE '"[^"]+":\{"dtype":"[^"]+","shape":\[[^]]*\],"data_offsets":\[[0-9]+,[0-9]+\]' |
-            sed -E 's/"([^"]+)":(.*),"data_offsets":\[([0-9]+),([0-9]+)\]/\1 \2 \3 \4/' |
-            while read -r name shape from to; do
-                echo "$name $shape $(tail -c +$((n + 9 + from)) "$file" | head -c $((to - from)) | cksum)"
-            done
+        {
+            tail -c +9 "$file" | head -c "$n" |
+                grep -oE '"[^"]+":\{"dtype":"[^"]+","shape":\[[^]]*\],"data_offsets":\[[0-9]+,[0-9]+\]' |
+                sed -E 's/"([^"]+)":(.*),"data_offsets":\[([0-9]+),([0-9]+)\]/\1 \2 \3 \4/'
+            od -An -v -t x1 -j $((n + 8)) "$file" | tr -d ' \n'
+        } | awk 'NF > 1 { about[++k] = $1 " " $2; from[k] = $3; to[k] = $4 }
+                 NF == 1 { for (i = 1; i <= k; i++) print about[i], substr($0, 2 * from[i] + 1, 2 * (to[i] - from[i])) }'
     done | sort
 }
 same_tensors() {
